@@ -1,0 +1,33 @@
+"""The record of chats: what arrived, what it means, what was done about it."""
+
+from chats.models.chat import Chat, Disposition, EndedBy, Liveness, Session
+from chats.models.event import ChatEvent, CommandReceipt
+from chats.models.journal import Journal, ProjectionMark
+from chats.models.message import (
+    AdditionalData,
+    BodyPart,
+    DeliveryStatus,
+    Direction,
+    LocationFix,
+    Message,
+    OutboxEntry,
+)
+
+__all__ = [
+    "AdditionalData",
+    "BodyPart",
+    "Chat",
+    "ChatEvent",
+    "CommandReceipt",
+    "DeliveryStatus",
+    "Direction",
+    "Disposition",
+    "EndedBy",
+    "Journal",
+    "Liveness",
+    "LocationFix",
+    "Message",
+    "OutboxEntry",
+    "ProjectionMark",
+    "Session",
+]

@@ -1,0 +1,3 @@
+"""URLs of login and status."""
+
+urlpatterns = []
