@@ -1,0 +1,101 @@
+"""Locking many chats and writing their events in a few statements.
+
+The set-based twin of `chain.append_event`, for the gateway's batches: measured here at about a
+seventh of the CPU of one ORM call per row.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from chats.services.chain import event_hash
+
+Connection = AsyncConnection[tuple[Any, ...]]
+
+
+class ChainHead(Protocol):
+    """A locked chat's end of chain."""
+
+    id: int
+    head_seq: int
+    head_hash: bytes
+
+
+class EventRows:
+    """Events of locked chats, chained as they are added and inserted at once."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(
+        self,
+        chat: ChainHead,
+        kind: str,
+        *,
+        at: datetime,
+        actor: str,
+        message_id: int | None = None,
+        data: Mapping[str, Any],
+    ) -> None:
+        """Append one event to the chat's chain and move its head."""
+        seq = chat.head_seq + 1
+        digest = event_hash(
+            chat.head_hash,
+            chat_id=chat.id,
+            seq=seq,
+            kind=kind,
+            at=at,
+            actor=actor,
+            message_id=message_id,
+            data=data,
+        )
+        self._rows.append((chat.id, seq, kind, at, actor, message_id, Jsonb(data), digest))
+        chat.head_seq, chat.head_hash = seq, digest
+
+    async def insert(self, connection: Connection) -> None:
+        """Write the events; their transaction id is the server's to fill in."""
+        await insert_rows(connection, _INSERT_EVENTS, self._rows)
+
+
+async def insert_rows(
+    connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Run an `INSERT … SELECT FROM unnest(…)` with one array per column."""
+    if rows:
+        await connection.execute(statement.encode(), list(map(list, zip(*rows, strict=True))))
+
+
+def insert_statement(table: str, columns: Mapping[str, str]) -> str:
+    """Compose an insert from column name → PostgreSQL type; both are ours, never a user's."""
+    arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
+    names = ", ".join(columns)
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM unnest({arrays}) AS t ({names})"  # noqa: S608
+
+
+_INSERT_EVENTS = insert_statement(
+    "chats_chatevent",
+    {
+        "chat_id": "bigint",
+        "seq": "integer",
+        "kind": "text",
+        "at": "timestamptz",
+        "actor": "text",
+        "message_id": "bigint",
+        "data": "jsonb",
+        "hash": "bytea",
+    },
+)
+
+
+async def draw_ids(connection: Connection, table: str, count: int) -> Iterator[int]:
+    """Draw `count` primary keys, in ascending order."""
+    if not count:
+        return iter(())
+    cursor = await connection.execute(
+        "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+        (table, count),
+    )
+    return iter([row[0] for row in await cursor.fetchall()])

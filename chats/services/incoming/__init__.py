@@ -1,0 +1,24 @@
+"""Applying journaled messages to their chats: many at a time, in set-based SQL.
+
+`records` holds what comes in and how a chat stands, `matching` answers which chat a message
+belongs to, `plan` turns messages into rows and events without I/O, `projection` locks and writes.
+"""
+
+from chats.services.incoming.projection import Projection, project_messages
+from chats.services.incoming.records import (
+    ChatState,
+    IncomingFix,
+    IncomingMessage,
+    IncomingPart,
+    Step,
+)
+
+__all__ = [
+    "ChatState",
+    "IncomingFix",
+    "IncomingMessage",
+    "IncomingPart",
+    "Projection",
+    "Step",
+    "project_messages",
+]

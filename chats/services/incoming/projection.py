@@ -1,0 +1,188 @@
+"""Applying a batch of journaled messages to their chats in one transaction.
+
+Rows are locked in id order with SKIP LOCKED: a chat that somebody else holds leaves its messages
+waiting and delays nobody. The caller commits; what raises must be rolled back whole.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from psycopg.types.json import Jsonb
+
+from chats.models import Liveness, Session
+from chats.services.batch import Connection, draw_ids, insert_rows
+from chats.services.chain import genesis_hash
+from chats.services.identifiers import new_tag
+from chats.services.incoming import statements
+from chats.services.incoming.matching import matching_chat
+from chats.services.incoming.plan import Rows, decide
+from chats.services.incoming.records import ChatState, IncomingMessage, Machine
+
+_new_values = attrgetter(*statements.NEW_COLUMNS)
+_changed_values = attrgetter(*statements.CHANGED_COLUMNS)
+
+
+@dataclass(slots=True)
+class Projection:
+    """What became of a batch."""
+
+    chats: list[ChatState] = field(default_factory=list)
+    waiting: list[IncomingMessage] = field(default_factory=list)
+    queued_answers: int = 0
+
+
+class _KnownChat(NamedTuple):
+    """A chat that exists but could not be locked just now."""
+
+    id: int
+    unique_part: str
+    element: str
+    caller_uri: str
+    asserted_uri: str
+
+    @property
+    def identities(self) -> frozenset[str]:
+        return frozenset(uri for uri in (self.caller_uri, self.asserted_uri) if uri)
+
+
+async def project_messages(
+    connection: Connection,
+    messages: Sequence[IncomingMessage],
+    *,
+    machine: Machine,
+    greeting: str,
+) -> Projection:
+    """Write chats, messages, parts, fixes, data, greetings and events of a batch.
+
+    `messages` are in journal order. Needs an open transaction on `connection`.
+    """
+    projection = Projection()
+    locked = await _lock_chats(connection, messages)
+    pairs: list[tuple[IncomingMessage, ChatState]] = []
+    unmatched: list[IncomingMessage] = []
+    for message in messages:
+        chat = matching_chat(message, locked[message.unique_part]) if message.unique_part else None
+        if chat is None:
+            unmatched.append(message)
+        else:
+            pairs.append((message, chat))
+    new_chats: set[int] = set()
+    if unmatched:
+        opened = await _open_chats(connection, unmatched, projection)
+        new_chats = {chat.id for _, chat in opened}
+        pairs = sorted(pairs + opened, key=lambda pair: pair[0].journal_id)
+    decisions = decide(pairs, new_chats, machine)
+    greetings = sum(decision.greets for decision in decisions)
+    message_ids = await draw_ids(connection, "chats_message", len(decisions) + greetings)
+    rows = Rows()
+    for decision in decisions:
+        rows.add(decision, message_ids, greeting)
+    projection.chats = list({chat.id: chat for _, chat in pairs}.values())
+    projection.queued_answers = greetings
+    await _write(connection, rows, projection.chats)
+    return projection
+
+
+async def _lock_chats(
+    connection: Connection, messages: Sequence[IncomingMessage]
+) -> dict[str, list[ChatState]]:
+    locked: dict[str, list[ChatState]] = defaultdict(list)
+    unique_parts = list({m.unique_part for m in messages if m.unique_part})
+    if unique_parts:
+        cursor = await connection.execute(statements.LOCK_CHATS.encode(), (unique_parts,))
+        for row in await cursor.fetchall():
+            chat = ChatState(*row)
+            locked[chat.unique_part].append(chat)
+    return locked
+
+
+async def _open_chats(
+    connection: Connection, messages: Sequence[IncomingMessage], projection: Projection
+) -> list[tuple[IncomingMessage, ChatState]]:
+    """Open chats for messages that no locked chat takes; those of a chat held elsewhere wait."""
+    unique_parts = list({m.unique_part for m in messages if m.unique_part})
+    cursor = await connection.execute(statements.FIND_CHATS.encode(), (unique_parts,))
+    known: dict[str, list[_KnownChat]] = defaultdict(list)
+    for row in await cursor.fetchall():
+        known[row[1]].append(_KnownChat(*row))
+    opened: list[tuple[IncomingMessage, ChatState]] = []
+    fresh: dict[str, list[ChatState]] = defaultdict(list)
+    ids = await draw_ids(connection, "chats_chat", len(messages))
+    for message in messages:
+        if message.unique_part and matching_chat(message, known[message.unique_part]):
+            projection.waiting.append(message)
+            continue
+        chat = matching_chat(message, fresh[message.unique_part]) if message.unique_part else None
+        if chat is None:
+            relatives = [*known[message.unique_part], *fresh[message.unique_part]]
+            linked_to = relatives[0].id if message.unique_part and relatives else None
+            chat = _new_chat(next(ids), message, linked_to)
+            fresh[message.unique_part].append(chat)
+        opened.append((message, chat))
+    inserted = await _insert_chats(connection, list({c.id: c for _, c in opened}.values()))
+    # A chat that another gateway opened this very moment is found in the next round.
+    projection.waiting.extend(m for m, chat in opened if chat.id not in inserted)
+    return [(m, chat) for m, chat in opened if chat.id in inserted]
+
+
+def _new_chat(chat_id: int, message: IncomingMessage, linked_to: int | None) -> ChatState:
+    return ChatState(
+        id=chat_id,
+        call_id=message.call_id,
+        unique_part=message.unique_part,
+        element=message.element,
+        service=message.service,
+        session=Session.OPEN.value,
+        ended_by=None,
+        liveness=Liveness.ALIVE.value,
+        owner_id=None,
+        disposition=None,
+        caller_uri=message.caller_uri,
+        asserted_uri=message.asserted_uri,
+        display_name=message.display_name,
+        language=message.language,
+        user_agent=message.user_agent,
+        standalone=not message.unique_part,
+        recovered=False,
+        linked_to_id=linked_to,
+        opened_at=message.received_at,
+        ringing_since=message.received_at,
+        ended_at=None,
+        closed_at=None,
+        last_sign_of_life=message.received_at,
+        last_caller_text=None,
+        trunk=message.trunk,
+        transport=message.transport,
+        peer=message.peer,
+        local_tag=new_tag(),
+        last_in_msg_id=None,
+        next_msg_id=1,
+        next_cseq=1,
+        head_seq=0,
+        head_hash=genesis_hash(chat_id),
+    )
+
+
+async def _insert_chats(connection: Connection, chats: list[ChatState]) -> set[int]:
+    if not chats:
+        return set()
+    columns = [list(column) for column in zip(*map(_new_values, chats), strict=True)]
+    cursor = await connection.execute(statements.INSERT_CHATS.encode(), columns)
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def _write(connection: Connection, rows: Rows, chats: list[ChatState]) -> None:
+    additional: list[tuple[Any, ...]] = [(*row[:3], Jsonb(row[3])) for row in rows.additional]
+    async with connection.pipeline():
+        await insert_rows(connection, statements.INSERT_MESSAGES, rows.messages)
+        await insert_rows(connection, statements.INSERT_PARTS, rows.parts)
+        await insert_rows(connection, statements.INSERT_FIXES, rows.fixes)
+        await insert_rows(connection, statements.INSERT_ADDITIONAL, additional)
+        await insert_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
+        await rows.events.insert(connection)
+        await insert_rows(
+            connection, statements.UPDATE_CHATS, [_changed_values(chat) for chat in chats]
+        )

@@ -1,0 +1,127 @@
+"""SQL of the projection: one statement a table, one array a column."""
+
+from dataclasses import fields
+
+from chats.services.batch import insert_statement
+from chats.services.incoming.records import ChatState
+
+CHAT_COLUMNS = tuple(field.name for field in fields(ChatState))
+_SELECT_CHATS = f"SELECT {', '.join(CHAT_COLUMNS)} FROM chats_chat"  # noqa: S608
+
+# `unique_part <> ''` lets PostgreSQL use the partial unique index.
+LOCK_CHATS = (
+    f"{_SELECT_CHATS} WHERE unique_part = ANY(%b) AND unique_part <> ''"
+    " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+)
+FIND_CHATS = (
+    "SELECT id, unique_part, element, caller_uri, asserted_uri FROM chats_chat"
+    " WHERE unique_part = ANY(%b) AND unique_part <> '' ORDER BY id"
+)
+
+_NEW = {
+    "id": "bigint",
+    "call_id": "text",
+    "unique_part": "text",
+    "element": "text",
+    "service": "text",
+    "session": "text",
+    "liveness": "text",
+    "caller_uri": "text",
+    "asserted_uri": "text",
+    "display_name": "text",
+    "language": "text",
+    "user_agent": "text",
+    "standalone": "boolean",
+    "recovered": "boolean",
+    "linked_to_id": "bigint",
+    "opened_at": "timestamptz",
+    "last_sign_of_life": "timestamptz",
+    "trunk": "text",
+    "transport": "text",
+    "peer": "text",
+    "local_tag": "text",
+    "next_msg_id": "integer",
+    "next_cseq": "integer",
+    "head_seq": "integer",
+    "head_hash": "bytea",
+}
+NEW_COLUMNS = tuple(_NEW)
+INSERT_CHATS = insert_statement("chats_chat", _NEW) + " ON CONFLICT DO NOTHING RETURNING id"
+
+INSERT_MESSAGES = (
+    "INSERT INTO chats_message"
+    " (id, chat_id, journal_id, direction, type, msg_id, text, status, at, flags)"
+    " SELECT id, chat_id, journal_id, direction, type, msg_id, text, status, at,"
+    " string_to_array(flags, ' ') FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[],"
+    " %b::text[], %b::integer[], %b::bigint[], %b::text[], %b::text[], %b::timestamptz[],"
+    " %b::text[])"
+    " AS t (id, chat_id, journal_id, direction, type, msg_id, text, status, at, flags)"
+)
+INSERT_PARTS = insert_statement(
+    "chats_bodypart",
+    {
+        "message_id": "bigint",
+        "position": "smallint",
+        "content_type": "text",
+        "content_id": "text",
+        "size": "integer",
+        "sha256": "bytea",
+        "flag": "text",
+        "content": "bytea",
+    },
+)
+INSERT_FIXES = insert_statement(
+    "chats_locationfix",
+    {
+        "chat_id": "bigint",
+        "message_id": "bigint",
+        "shape": "text",
+        "latitude": "float8",
+        "longitude": "float8",
+        "radius": "float8",
+        "method": "text",
+        "at": "timestamptz",
+    },
+)
+INSERT_ADDITIONAL = insert_statement(
+    "chats_additionaldata",
+    {"chat_id": "bigint", "message_id": "bigint", "kind": "text", "data": "jsonb"},
+)
+INSERT_OUTBOX = (
+    "INSERT INTO chats_outboxentry"
+    " (message_id, sip_call_id, cseq, branch, due_at, attempts, lease_holder, cause)"
+    " SELECT message_id, sip_call_id, cseq, branch, due_at, 0, '', ''"
+    " FROM unnest(%b::bigint[], %b::text[], %b::integer[], %b::text[], %b::timestamptz[])"
+    " AS t (message_id, sip_call_id, cseq, branch, due_at)"
+)
+
+_CHANGED = {
+    "session": "text",
+    "ended_by": "text",
+    "liveness": "text",
+    "owner_id": "bigint",
+    "disposition": "text",
+    "asserted_uri": "text",
+    "display_name": "text",
+    "language": "text",
+    "recovered": "boolean",
+    "ringing_since": "timestamptz",
+    "ended_at": "timestamptz",
+    "closed_at": "timestamptz",
+    "last_sign_of_life": "timestamptz",
+    "last_caller_text": "timestamptz",
+    "trunk": "text",
+    "transport": "text",
+    "peer": "text",
+    "last_in_msg_id": "bigint",
+    "next_msg_id": "integer",
+    "next_cseq": "integer",
+    "head_seq": "integer",
+    "head_hash": "bytea",
+}
+CHANGED_COLUMNS = ("id", *_CHANGED)
+UPDATE_CHATS = (
+    f"UPDATE chats_chat AS c SET {', '.join(f'{name} = t.{name}' for name in _CHANGED)}"  # noqa: S608
+    f" FROM unnest(%b::bigint[], {', '.join(f'%b::{kind}[]' for kind in _CHANGED.values())})"
+    f" AS t ({', '.join(CHANGED_COLUMNS)}) WHERE c.id = t.id"
+)
