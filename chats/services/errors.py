@@ -1,0 +1,73 @@
+"""Why a service refused: one class a reason, each with a code that never changes.
+
+The codes are mapped once each for the WebSocket and HTTP (docs/live.md lists them).
+"""
+
+
+class ChatError(Exception):
+    """Base of all refusals; nothing was written."""
+
+    code = "refused"
+    detail = "The command was refused."
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or type(self).detail
+        super().__init__(self.detail)
+
+
+class ChatUnknown(ChatError):
+    code = "chat-unknown"
+    detail = "There is no such chat."
+
+
+class ChatAlreadyOwned(ChatError):
+    """Somebody was faster; `owner` and `owner_name` say who."""
+
+    code = "chat-already-owned"
+
+    def __init__(self, owner: str, owner_name: str) -> None:
+        self.owner = owner
+        self.owner_name = owner_name
+        super().__init__(f"{owner_name} has this chat.")
+
+
+class ChatNotRinging(ChatError):
+    code = "chat-not-ringing"
+    detail = "This chat has been closed."
+
+
+class ChatAlreadyClosed(ChatError):
+    code = "chat-already-closed"
+    detail = "This chat has been closed."
+
+
+class ChatBusy(ChatError):
+    """The chat's row stayed locked for longer than a command waits."""
+
+    code = "chat-busy"
+    detail = "The chat is being changed by something else; try again."
+
+
+class NotYourChat(ChatError):
+    code = "not-your-chat"
+    detail = "Only the call-taker who has the chat may do that."
+
+
+class SessionNotOpen(ChatError):
+    code = "session-not-open"
+    detail = "The session with the caller has ended."
+
+
+class TextEmpty(ChatError):
+    code = "text-empty"
+    detail = "There is no text to send."
+
+
+class TextTooLong(ChatError):
+    code = "text-too-long"
+    detail = "The text has more than 10,000 characters."
+
+
+class DispositionUnknown(ChatError):
+    code = "disposition-unknown"
+    detail = "There is no such reason for closing."

@@ -1,0 +1,42 @@
+"""Taking a chat's row, with a bound on how long a command waits for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import OperationalError, connection, transaction
+from psycopg import errors as postgres
+
+from chats.models import Chat
+from chats.services.errors import ChatBusy, ChatUnknown
+
+LOCK_TIMEOUT = "3s"
+STATEMENT_TIMEOUT = "10s"
+
+
+@contextmanager
+def bounded_transaction() -> Iterator[None]:
+    """Run a block in one transaction that waits 3 s at most for any lock; raises ChatBusy."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('lock_timeout', %s, true),"
+                    " set_config('statement_timeout', %s, true)",
+                    [LOCK_TIMEOUT, STATEMENT_TIMEOUT],
+                )
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, postgres.LockNotAvailable | postgres.QueryCanceled):
+            raise ChatBusy from error
+        raise
+
+
+def lock_chat(chat_id: int) -> Chat:
+    """Lock and return a chat's row; raises ChatUnknown. Only inside `bounded_transaction`.
+
+    NO KEY UPDATE: rows that refer to the chat may still be inserted by others.
+    """
+    try:
+        return Chat.objects.select_for_update(no_key=True).get(pk=chat_id)
+    except Chat.DoesNotExist as error:
+        raise ChatUnknown from error

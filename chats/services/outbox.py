@@ -1,0 +1,68 @@
+"""Queueing a message of ours: committed with all its identifiers before anything is sent."""
+
+import secrets
+from datetime import datetime
+
+from django.db import transaction
+
+from chats import wakeup
+from chats.models import Chat, DeliveryStatus, Direction, Message, OutboxEntry
+from chats.services.chain import SYSTEM, actor_of, append_event
+from chats.services.texts import text_digest
+from psap.models import User
+
+# Message types of what we send (Annex A.5).
+START = 257
+STOP = 258
+IN_CHAT = 259
+
+
+def queue_message(
+    *, chat: Chat, msg_type: int, text: str, author: User | None, now: datetime
+) -> Message:
+    """Queue one message of a chat whose row the caller has locked; returns its Message.
+
+    Takes the chat's next MsgId and CSeq, draws Call-ID and branch: a repeat after a crash sends
+    the same bytes (RFC 3261 17.1.2). No author means an automatic message.
+    """
+    message = Message.objects.create(
+        chat=chat,
+        direction=Direction.OUT,
+        type=msg_type,
+        msg_id=chat.next_msg_id,
+        text=text,
+        status=DeliveryStatus.QUEUED,
+        author=author,
+        at=now,
+    )
+    OutboxEntry.objects.create(
+        message=message,
+        sip_call_id=secrets.token_hex(16),
+        cseq=chat.next_cseq,
+        branch="z9hG4bK" + secrets.token_hex(16),
+        due_at=now,
+    )
+    chat.next_msg_id += 1
+    chat.next_cseq += 1
+    chat.save(update_fields=["next_msg_id", "next_cseq"])
+    append_event(
+        chat_id=chat.pk,
+        kind="message-queued",
+        at=now,
+        actor=actor_of(author.username) if author else SYSTEM,
+        message_id=message.pk,
+        data={"type": msg_type, "msgId": message.msg_id, "textSha256": text_digest(text)},
+    )
+    transaction.on_commit(wake_readers_and_outbox)
+    return message
+
+
+def wake_readers() -> None:
+    """Tell the hubs that there are new events; call it after the commit."""
+    wakeup.publish(wakeup.EVENTS)
+
+
+def wake_readers_and_outbox() -> None:
+    """Tell hubs and gateways that there are new events and something to send."""
+    wakeup.publish(wakeup.OUTBOX)
+    wakeup.publish(wakeup.EVENTS)

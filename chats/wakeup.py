@@ -1,0 +1,79 @@
+"""Wake-ups over Redis: they make a reader look sooner, and nothing depends on them.
+
+Redis may be dead or hung at any time, so `publish` only leaves a note for a thread of its own.
+After a failure nothing is tried for a second; readers poll PostgreSQL meanwhile.
+"""
+
+import logging
+import os
+import threading
+import time
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+EVENTS = "leitstand:events"
+OUTBOX = "leitstand:outbox"
+
+_TIMEOUT = 0.1
+_PAUSE_AFTER_FAILURE = 1.0
+
+
+class Publisher:
+    """Publishes the pending channels, each once, from one thread; callers never wait."""
+
+    def __init__(self, url: str) -> None:
+        self.process = os.getpid()
+        self._url = url
+        self._pending: set[str] = set()
+        self._changed = threading.Condition()
+        self._paused_until = 0.0
+        self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
+        self._thread.start()
+
+    def publish(self, channel: str) -> None:
+        """Leave a note; does nothing while Redis has just failed."""
+        if time.monotonic() < self._paused_until:
+            return
+        with self._changed:
+            self._pending.add(channel)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        client = redis.Redis.from_url(
+            self._url,
+            socket_timeout=_TIMEOUT,
+            socket_connect_timeout=_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+        )
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pending)
+                channels, self._pending = self._pending, set()
+            try:
+                for channel in channels:
+                    client.publish(channel, b"")
+            except (redis.RedisError, OSError) as error:
+                self._paused_until = time.monotonic() + _PAUSE_AFTER_FAILURE
+                logger.warning("no wake-ups for a second: %s", error)
+
+
+_publisher: Publisher | None = None
+_start = threading.Lock()
+
+
+def publish(channel: str) -> None:
+    """Wake the readers of a channel, EVENTS or OUTBOX; never raises and never waits."""
+    global _publisher
+    publisher = _publisher
+    # A fork copies the object and not its thread (Celery's workers).
+    if publisher is None or publisher.process != os.getpid():
+        with _start:
+            publisher = _publisher
+            if publisher is None or publisher.process != os.getpid():
+                publisher = _publisher = Publisher(settings.REDIS_URL)
+    publisher.publish(channel)
