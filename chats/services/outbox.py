@@ -1,6 +1,5 @@
 """Queueing a message of ours: committed with all its identifiers before anything is sent."""
 
-import secrets
 from datetime import datetime
 
 from django.db import transaction
@@ -8,6 +7,7 @@ from django.db import transaction
 from chats import wakeup
 from chats.models import Chat, DeliveryStatus, Direction, Message, OutboxEntry
 from chats.services.chain import SYSTEM, actor_of, append_event
+from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.texts import text_digest
 from psap.models import User
 
@@ -37,9 +37,9 @@ def queue_message(
     )
     OutboxEntry.objects.create(
         message=message,
-        sip_call_id=secrets.token_hex(16),
+        sip_call_id=new_sip_call_id(),
         cseq=chat.next_cseq,
-        branch="z9hG4bK" + secrets.token_hex(16),
+        branch=new_branch(),
         due_at=now,
     )
     chat.next_msg_id += 1

@@ -1,0 +1,183 @@
+"""What screens and exports read: one row class a kind, and the SQL that fills it.
+
+The columns of each statement stand in the order of the fields, so that Django's cursor and the
+hub's own connection read alike. Every statement takes one array of ids.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FixRow:
+    """A position and the message that brought it; degrees WGS84, metres."""
+
+    id: int
+    chat_id: int
+    message_id: int
+    msg_id: int | None
+    shape: str
+    latitude: float
+    longitude: float
+    radius: float | None
+    method: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """A chat as the queue shows it; `head_seq` is the event that it includes last."""
+
+    id: int
+    head_seq: int
+    call_id: str
+    service: str
+    session: str
+    ended_by: str | None
+    liveness: str
+    owner_username: str | None
+    owner_name: str | None
+    disposition: str | None
+    caller_uri: str
+    asserted_uri: str
+    display_name: str
+    language: str
+    opened_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    ringing_since: datetime | None
+    last_sign_of_life: datetime
+    last_caller_text: datetime | None
+    last_delivered: datetime | None
+    standalone: bool
+    recovered: bool
+    linked_to_id: int | None
+    preview: str | None
+    messages: int
+    fix: FixRow | None
+
+    @classmethod
+    def read(cls, *columns: Any) -> "CardRow":
+        """Build a card from a row of CARDS, whose tail is the latest fix."""
+        fix = columns[_CARD_COLUMNS:]
+        return cls(*columns[:_CARD_COLUMNS], FixRow(*fix) if fix[0] is not None else None)
+
+
+_CARD_COLUMNS = 26
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A message either way; `parts` in their order, digests in hexadecimal."""
+
+    id: int
+    chat_id: int
+    direction: str
+    type: int
+    msg_id: int | None
+    text: str
+    status: str
+    sip_status: int | None
+    cause: str | None
+    author_username: str | None
+    author_name: str | None
+    at: datetime
+    flags: list[str]
+    parts: list[Mapping[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataRow:
+    """A block of additional data (RFC 7852)."""
+
+    chat_id: int
+    message_id: int
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """Something that happened to a chat; `hash` in hexadecimal."""
+
+    chat_id: int
+    seq: int
+    kind: str
+    at: datetime
+    actor: str
+    message_id: int | None
+    data: Mapping[str, Any]
+    hash: str
+
+
+_NAME = "coalesce(nullif(concat_ws(' ', nullif({0}.first_name, ''), nullif({0}.last_name, '')), ''), {0}.username)"  # noqa: E501
+
+_FIX_COLUMNS = (
+    "f.id, f.chat_id, f.message_id, fm.msg_id, f.shape, f.latitude, f.longitude, f.radius,"
+    " f.method, f.at"
+)
+_FIXES = (
+    f"SELECT {_FIX_COLUMNS} FROM chats_locationfix f"  # noqa: S608
+    " JOIN chats_message fm ON fm.id = f.message_id"
+)
+FIXES_OF_CHATS = f"{_FIXES} WHERE f.chat_id = ANY(%s) ORDER BY f.id"
+FIXES_OF_MESSAGES = (
+    f"{_FIXES} WHERE f.chat_id = ANY(%s) AND f.message_id = ANY(%s) ORDER BY f.id"
+)
+
+CARDS = f"""
+SELECT c.id, c.head_seq, c.call_id, c.service, c.session, c.ended_by, c.liveness,
+  u.username, {_NAME.format("u")}, c.disposition, c.caller_uri, c.asserted_uri, c.display_name,
+  c.language, c.opened_at, c.answered_at, c.ended_at, c.ringing_since, c.last_sign_of_life,
+  c.last_caller_text, c.last_delivered, c.standalone, c.recovered, c.linked_to_id,
+  (SELECT left(m.text, 120) FROM chats_message m
+    WHERE m.chat_id = c.id AND m.direction = 'in' AND m.text <> '' ORDER BY m.id DESC LIMIT 1),
+  (SELECT count(*) FROM chats_message m WHERE m.chat_id = c.id),
+  f.*
+FROM chats_chat c
+LEFT JOIN psap_user u ON u.id = c.owner_id
+LEFT JOIN LATERAL ({_FIXES} WHERE f.chat_id = c.id ORDER BY f.id DESC LIMIT 1) f ON true
+WHERE c.id = ANY(%s) ORDER BY c.id
+"""  # noqa: S608
+
+_MESSAGES = f"""
+SELECT m.id, m.chat_id, m.direction, m.type, m.msg_id, m.text, m.status, m.sip_status, o.cause,
+  u.username, {_NAME.format("u")}, m.at, m.flags,
+  (SELECT json_agg(json_build_object('contentType', p.content_type, 'size', p.size,
+     'sha256', encode(p.sha256, 'hex'), 'flag', p.flag) ORDER BY p.position)
+   FROM chats_bodypart p WHERE p.message_id = m.id)
+FROM chats_message m
+LEFT JOIN chats_outboxentry o ON o.message_id = m.id
+LEFT JOIN psap_user u ON u.id = m.author_id
+"""  # noqa: S608
+MESSAGES_OF_CHATS = f"{_MESSAGES} WHERE m.chat_id = ANY(%s) ORDER BY m.id"
+MESSAGES = f"{_MESSAGES} WHERE m.id = ANY(%s) ORDER BY m.id"
+
+_DATA = "SELECT chat_id, message_id, kind, data::json FROM chats_additionaldata"
+DATA_OF_CHATS = f"{_DATA} WHERE chat_id = ANY(%s) ORDER BY id"
+DATA_OF_MESSAGES = f"{_DATA} WHERE chat_id = ANY(%s) AND message_id = ANY(%s) ORDER BY id"
+
+EVENT_COLUMNS = (
+    "e.chat_id, e.seq, e.kind, e.at, e.actor, e.message_id, e.data::json, encode(e.hash, 'hex')"
+)
+EVENTS_OF_CHATS = (
+    f"SELECT {EVENT_COLUMNS} FROM chats_chatevent e"  # noqa: S608
+    " WHERE e.chat_id = ANY(%s) ORDER BY e.chat_id, e.seq"
+)
+# Two arrays side by side: chat ids, and the last event that is known of each.
+EVENTS_SINCE = (
+    f"SELECT {EVENT_COLUMNS} FROM unnest(%s::bigint[], %s::bigint[]) AS known (chat_id, seq)"  # noqa: S608
+    " JOIN chats_chatevent e ON e.chat_id = known.chat_id AND e.seq > known.seq"
+    " ORDER BY e.chat_id, e.seq LIMIT %s"
+)
+# Visible now and not visible in the snapshot before: in whatever order transactions committed,
+# and however long one of them stays open, each event is read exactly once.
+EVENTS_AFTER_SNAPSHOT = (
+    f"SELECT pg_current_snapshot()::text, {EVENT_COLUMNS} FROM (SELECT) AS always"  # noqa: S608
+    " LEFT JOIN chats_chatevent e"
+    " ON e.xid >= pg_snapshot_xmin(%(previous)s::pg_snapshot)"
+    " AND NOT pg_visible_in_snapshot(e.xid, %(previous)s::pg_snapshot)"
+    " ORDER BY e.chat_id, e.seq"
+)

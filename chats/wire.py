@@ -1,0 +1,199 @@
+"""The one place where dicts for JSON are built: WebSocket, HTTP and exports.
+
+Times are RFC 3339 in UTC with `Z`; ids are strings, since JavaScript's numbers end at 2^53.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from chats.models import Disposition
+from chats.rows import CardRow, DataRow, EventRow, FixRow, MessageRow
+from psap.models import Psap, User
+
+Json = dict[str, Any]
+
+
+def time(at: datetime) -> str:
+    """Format an aware time, such as `2026-01-31T12:00:00.123456Z`."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def card(row: CardRow) -> Json:
+    """Return a chat as the queue shows it."""
+    return {
+        "chat": str(row.id),
+        "seq": row.head_seq,
+        "callId": row.call_id,
+        "service": row.service,
+        "session": row.session,
+        "endedBy": row.ended_by,
+        "liveness": row.liveness,
+        "owner": _person(row.owner_username, row.owner_name),
+        "disposition": row.disposition,
+        "caller": caller(row),
+        "openedAt": time(row.opened_at),
+        "answeredAt": _time_or_none(row.answered_at),
+        "endedAt": _time_or_none(row.ended_at),
+        "ringingSince": _time_or_none(row.ringing_since),
+        "lastSignOfLife": time(row.last_sign_of_life),
+        "lastCallerText": _time_or_none(row.last_caller_text),
+        "lastDelivered": _time_or_none(row.last_delivered),
+        "standalone": row.standalone,
+        "recovered": row.recovered,
+        "linkedTo": None if row.linked_to_id is None else str(row.linked_to_id),
+        "fix": None if row.fix is None else fix(row.fix),
+        "preview": row.preview or "",
+        "messages": row.messages,
+    }
+
+
+def caller(row: CardRow) -> Json:
+    """Return who writes: the asserted identity if there is one, else what the app claims."""
+    return {
+        "uri": row.asserted_uri or row.caller_uri,
+        "asserted": bool(row.asserted_uri),
+        "displayName": row.display_name,
+        "language": row.language,
+    }
+
+
+def message(row: MessageRow) -> Json:
+    """Return one message with its delivery state; `cause` says why it failed or waits."""
+    return {
+        "id": str(row.id),
+        "direction": row.direction,
+        "type": row.type,
+        "msgId": row.msg_id,
+        "text": row.text,
+        "status": row.status,
+        "sipStatus": row.sip_status,
+        "cause": row.cause or "",
+        "author": _person(row.author_username, row.author_name),
+        "at": time(row.at),
+        "flags": row.flags,
+        "parts": row.parts or [],
+    }
+
+
+def fix(row: FixRow) -> Json:
+    """Return one position; metres and degrees WGS84."""
+    return {
+        "id": str(row.id),
+        "shape": row.shape,
+        "lat": row.latitude,
+        "lon": row.longitude,
+        "radius": row.radius,
+        "method": row.method,
+        "at": time(row.at),
+        "messageId": str(row.message_id),
+        "msgId": row.msg_id,
+    }
+
+
+def additional_data(row: DataRow) -> Json:
+    """Return one block of additional data; its fields stand beside its kind."""
+    return {**row.data, "kind": row.kind, "messageId": str(row.message_id)}
+
+
+def history_event(row: EventRow) -> Json:
+    """Return an event as the conversation lists it."""
+    return {
+        "seq": row.seq,
+        "kind": row.kind,
+        "at": time(row.at),
+        "actor": row.actor,
+        "data": row.data,
+    }
+
+
+def live_event(
+    row: EventRow,
+    *,
+    card: Json,
+    message: Json | None,
+    fixes: Sequence[Json] = (),
+    data: Sequence[Json] = (),
+) -> Json:
+    """Return an event as consoles get it, with the chat's card after it."""
+    event = {
+        "ev": row.kind,
+        "chat": str(row.chat_id),
+        "seq": row.seq,
+        "at": time(row.at),
+        "actor": row.actor,
+        "data": row.data,
+        "card": card,
+    }
+    if message is not None:
+        event["message"] = message
+    if fixes:
+        event["fixes"] = list(fixes)
+    if data:
+        event["additionalData"] = list(data)
+    return event
+
+
+def snapshot(
+    *,
+    now: datetime,
+    user: User,
+    roles: Iterable[str],
+    commands: Iterable[str],
+    psap: Psap,
+    cards: Iterable[CardRow],
+) -> Json:
+    """Return the first frame of a console: who, where and every chat in the queue."""
+    return {
+        "ev": "snapshot",
+        "at": time(now),
+        "you": {
+            "username": user.username,
+            "name": user.shown_name,
+            "roles": sorted(roles),
+            "commands": list(commands),
+        },
+        "psap": {
+            "name": psap.name,
+            "greeting": psap.greeting,
+            "closingText": psap.closing_text,
+            "lostAfter": psap.lost_after,
+            "dispositions": [{"value": v, "label": str(name)} for v, name in Disposition.choices],
+        },
+        "chats": [card(row) for row in cards],
+    }
+
+
+def conversation(
+    *,
+    chat: CardRow,
+    messages: Iterable[MessageRow],
+    fixes: Iterable[FixRow],
+    data: Iterable[DataRow],
+    events: Iterable[EventRow],
+) -> Json:
+    """Return everything about one chat, as of its card's `seq`."""
+    return {
+        "card": card(chat),
+        "messages": [message(row) for row in messages],
+        "fixes": [fix(row) for row in fixes],
+        "additionalData": [additional_data(row) for row in data],
+        "events": [history_event(row) for row in events],
+    }
+
+
+def signs(now: datetime, signs_of_life: Mapping[int, datetime]) -> Json:
+    """Return the frame of new signs of life."""
+    return {
+        "ev": "signs",
+        "at": time(now),
+        "chats": {str(chat): time(at) for chat, at in signs_of_life.items()},
+    }
+
+
+def _person(username: str | None, name: str | None) -> Json | None:
+    return None if username is None else {"username": username, "name": name}
+
+
+def _time_or_none(at: datetime | None) -> str | None:
+    return None if at is None else time(at)
