@@ -105,3 +105,17 @@ class ServiceProcess(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.instance}"
+
+
+class LoginFailure(models.Model):
+    """A login that failed; many of one address for one name make the next wait."""
+
+    username = models.CharField(max_length=150)
+    address = models.GenericIPAddressField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["username", "at"], name="login_failure_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.username} from {self.address}"

@@ -1,3 +1,12 @@
 """URLs of login and status."""
 
-urlpatterns = []
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from psap.views import LoginView, healthz
+
+urlpatterns = [
+    path("login/", LoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("healthz", healthz, name="healthz"),
+]

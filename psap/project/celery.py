@@ -9,3 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "psap.project.settings")
 app = Celery("leitstand")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    # A tick that nobody took in time says nothing any more and must not pile up.
+    "tick": {"task": "psap.tasks.tick", "schedule": 1.0, "options": {"expires": 5}},
+    "forget-old-rows": {"task": "psap.tasks.forget_old_rows", "schedule": 3600.0},
+}

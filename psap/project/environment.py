@@ -41,7 +41,7 @@ class Environment:
 
 
 def runtime_dir(state_dir: Path) -> Path:
-    """Name the sockets' directory: inside the state directory, else a short one in the temp folder."""
+    """Name the sockets' directory: in the state directory, else a short one in the temp folder."""
     inside = state_dir / "run"
     if len(os.fsencode(inside)) <= LONGEST_SOCKET_DIR:
         return inside

@@ -30,7 +30,9 @@ STATE_DIR.mkdir(parents=True, exist_ok=True)
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or _secret_key(STATE_DIR / "secret_key")
 DEBUG = False
 _HOSTS = {ENVIRONMENT.host, "localhost", "127.0.0.1", "[::1]"}
-ALLOWED_HOSTS = sorted(_HOSTS | {h for h in os.environ.get("PSAP_ALLOWED_HOSTS", "").split(",") if h})
+ALLOWED_HOSTS = sorted(
+    _HOSTS | {h for h in os.environ.get("PSAP_ALLOWED_HOSTS", "").split(",") if h}
+)
 
 INSTALLED_APPS = [
     "daphne",

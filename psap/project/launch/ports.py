@@ -1,0 +1,46 @@
+"""Looking whether the ports are free, before anything is started."""
+
+import errno
+import socket
+
+from psap.project.environment import Environment
+from psap.project.launch.errors import LaunchError
+
+
+def require_free_ports(environment: Environment) -> None:
+    """Bind every port once; raises LaunchError naming the first that is taken and its variable."""
+    http, sip = environment.http_port, environment.sip_port
+    wanted = (
+        (http, socket.SOCK_STREAM, "PSAP_HTTP_PORT"),
+        (sip, socket.SOCK_STREAM, "PSAP_SIP_PORT"),
+        (sip, socket.SOCK_DGRAM, "PSAP_SIP_PORT"),
+    )
+    held: list[socket.socket] = []
+    try:
+        for port, kind, variable in wanted:
+            held.append(_bind(environment.host, port, kind, variable))
+    finally:
+        for taken in held:
+            taken.close()
+
+
+def _bind(host: str, port: int, kind: socket.SocketKind, variable: str) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
+    except OSError as error:
+        raise LaunchError(f"PSAP_HOST {host} is no address: {error.strerror}") from error
+    probe = socket.socket(family, kind)
+    try:
+        if kind is socket.SOCK_STREAM:  # as servers do: a connection in TIME_WAIT is no obstacle
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        if kind is socket.SOCK_STREAM:
+            probe.listen(1)
+    except OSError as error:
+        probe.close()
+        if error.errno == errno.EADDRINUSE:
+            raise LaunchError(f"port {port} ({variable}) is taken") from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise LaunchError(f"PSAP_HOST {host} is no address of this machine") from error
+        raise LaunchError(f"port {port} ({variable}) cannot be bound: {error.strerror}") from error
+    return probe

@@ -1,0 +1,42 @@
+"""Bringing the database up to date before the programs start: migrations, then the demo's rows."""
+
+import time
+
+import django
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+PATIENCE = 50.0
+
+
+def wait_for_database() -> None:
+    """Return once PostgreSQL takes connections; OperationalError after `PATIENCE` seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.ensure_connection()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def migrate() -> None:
+    """Apply the migrations that are missing; with none the usual tail of `migrate` is left out."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=1)
+
+
+def main() -> None:
+    django.setup()
+    wait_for_database()
+    migrate()
+    call_command("seeddemo")
+
+
+if __name__ == "__main__":
+    main()

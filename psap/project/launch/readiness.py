@@ -1,0 +1,86 @@
+"""Waiting until web, gateway, worker and beat all answer."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from psap.project.environment import PROJECT_ROOT, Environment
+from psap.project.launch import probes
+from psap.project.launch.errors import LaunchError
+from psap.project.launch.stopping import Stop
+from psap.project.launch.supervision import Supervisor, program_variables
+
+PATIENCE = 60.0
+PAUSE = 0.1
+
+
+def start_preparation(environment: Environment) -> subprocess.Popen[bytes]:
+    """Start migrating and seeding; it waits for the database by itself."""
+    with (environment.state_dir / "log" / "prepare.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "psap.project.launch.prepare"],
+            cwd=PROJECT_ROOT,
+            env=program_variables(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+class Readiness:
+    """One start's way to READY, with one deadline over all of it."""
+
+    def __init__(self, environment: Environment, supervisor: Supervisor, stop: Stop) -> None:
+        self._environment = environment
+        self._supervisor = supervisor
+        self._stop = stop
+        self._deadline = time.monotonic() + PATIENCE
+
+    def wait_for_preparation(self, preparation: subprocess.Popen[bytes]) -> None:
+        """Return when the database is migrated and seeded, or a stop was requested."""
+        while preparation.poll() is None and not self._stop.requested:
+            self._check_deadline("the database", "prepare")
+            self._stop.wait(PAUSE / 2)
+        if preparation.returncode:
+            raise LaunchError(f"the database cannot be prepared; see {self._log('prepare')}")
+
+    def start_programs(self) -> None:
+        """Have the supervisor start the programs; it may still be on its way up itself."""
+        while not self._stop.requested:
+            try:
+                return self._supervisor.start_programs()
+            except OSError:
+                self._check_deadline("the supervisor", "supervisor")
+                self._stop.wait(PAUSE)
+
+    def wait_for_programs(self) -> None:
+        """Return when all four answer, or a stop was requested."""
+        waiting = ["worker", "beat", "gateway", "web"]
+        reader = probes.BeatReader(self._environment)
+        try:
+            while waiting and not self._stop.requested:
+                self._check_deadline(" and ".join(waiting), waiting[0])
+                beating = set(reader.beating()) if {"worker", "beat"} & set(waiting) else set()
+                waiting = [name for name in waiting if not self._answers(name, beating)]
+                if waiting:
+                    self._stop.wait(PAUSE)
+        finally:
+            reader.close()
+
+    def _answers(self, name: str, beating: set[str]) -> bool:
+        if name == "web":
+            return probes.web_answers(self._environment)
+        if name == "gateway":
+            return probes.gateway_answers(self._environment)
+        return name in beating
+
+    def _check_deadline(self, silent: str, log: str) -> None:
+        if time.monotonic() > self._deadline:
+            raise LaunchError(
+                f"not ready after {PATIENCE:.0f} s: no answer from {silent}; see {self._log(log)}"
+            )
+
+    def _log(self, name: str) -> Path:
+        return self._environment.state_dir / "log" / f"{name}.log"

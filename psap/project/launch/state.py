@@ -1,0 +1,42 @@
+"""The state directory: what lies there, and that one instance at a time uses it."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+from psap.project.environment import Environment
+from psap.project.launch import postgres
+from psap.project.launch.errors import LaunchError
+
+
+def claim_state_dir(environment: Environment) -> int:
+    """Make the state directory and lock it for this process; returns the lock's descriptor."""
+    try:
+        environment.state_dir.mkdir(parents=True, exist_ok=True)
+        for name in ("log", "static"):
+            (environment.state_dir / name).mkdir(exist_ok=True)
+        lock = os.open(environment.state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LaunchError(f"{environment.state_dir} is not usable: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise LaunchError(
+            f"another instance is running on {environment.state_dir} (PSAP_STATE_DIR)"
+        ) from error
+    return lock
+
+
+def make_servers_home(environment: Environment, *, for_tests: bool = False) -> None:
+    """Make what the embedded servers need: the sockets' directory and the database cluster."""
+    postgres.make_runtime_dir(environment)
+    if environment.embedded_database:
+        postgres.initialise(environment, for_tests=for_tests)
+
+
+def read_credentials(environment: Environment) -> dict[str, str]:
+    """Return the demo users' passwords by user name."""
+    credentials = json.loads(Path(environment.state_dir / "credentials.json").read_text())
+    return {str(name): str(password) for name, password in credentials.items()}

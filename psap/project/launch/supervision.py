@@ -1,0 +1,210 @@
+"""The supervisor (supervisord): its configuration, starting it, and asking it over its socket."""
+
+import ctypes
+import http.client
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psap.project.environment import PROJECT_ROOT, Environment
+from psap.project.launch import postgres, redis_server
+from psap.project.launch.survivors import MARK
+
+SERVERS = "servers"
+PROGRAMS = "programs"
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program under the supervisor; those of the group `programs` start once all is prepared."""
+
+    name: str
+    group: str
+    command: Sequence[str]
+    stop_signal: str = "TERM"
+    stop_seconds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramStatus:
+    """What the supervisor says about a program: its state (RUNNING, BACKOFF, …) and pid or 0."""
+
+    name: str
+    state: str
+    pid: int
+
+
+def programs(environment: Environment) -> list[Program]:
+    """Return all programs of the instance, in the order in which they start."""
+    python = sys.executable
+    django = [python, str(PROJECT_ROOT / "manage.py")]
+    celery = [python, "-m", "celery", "-A", "psap.project.celery"]
+    schedule = environment.state_dir / "beat"
+    worker = ["worker", "--pool=threads", "--concurrency=4", "--loglevel=warning"]
+    worker += ["--without-mingle", "--without-gossip", "--without-heartbeat"]
+    beat = [
+        "beat",
+        f"--schedule={schedule}",
+        "--max-interval=1",
+        "--loglevel=warning",
+        "--pidfile=",
+    ]
+    web = [python, "-m", "daphne", "--verbosity=0", f"--bind={environment.host}"]
+    web += [f"--port={environment.http_port}", "psap.project.asgi:application"]
+    found = []
+    if environment.embedded_database:
+        command = postgres.server_command(environment)
+        found.append(Program("postgres", SERVERS, command, stop_signal="INT"))
+    if environment.embedded_redis:
+        found.append(Program("redis", SERVERS, redis_server.server_command(environment)))
+    return [
+        *found,
+        Program("gateway", PROGRAMS, [*django, "sipgateway"]),
+        Program("web", PROGRAMS, web),
+        Program("worker", PROGRAMS, [*celery, *worker], stop_signal="QUIT"),
+        Program("beat", PROGRAMS, [*celery, *beat]),
+    ]
+
+
+def write_configuration(environment: Environment) -> Path:
+    """Write supervisord.conf into the state directory and return its path.
+
+    Groups stop one after the other, the programs of a group together: at most twice three seconds
+    before SIGKILL, also when everything hangs.
+    """
+    logs = environment.state_dir / "log"
+    main: dict[str, object] = {
+        "logfile": logs / "supervisor.log",
+        "logfile_maxbytes": "10MB",
+        "logfile_backups": 3,
+        "pidfile": environment.runtime_dir / "supervisor.pid",
+        "childlogdir": logs,
+        "silent": "true",
+    }
+    if os.geteuid() == 0:
+        main["user"] = "root"
+    sections: dict[str, dict[str, object]] = {
+        "supervisord": main,
+        "unix_http_server": {"file": control_socket(environment), "chmod": "0700"},
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+    }
+    wanted = programs(environment)
+    for program in wanted:
+        sections[f"program:{program.name}"] = {
+            "command": shlex.join(program.command),
+            "directory": PROJECT_ROOT,
+            "autostart": str(program.group == SERVERS).lower(),
+            "autorestart": "true",
+            "startsecs": 1,
+            "startretries": 1_000_000,
+            "stopsignal": program.stop_signal,
+            "stopwaitsecs": program.stop_seconds,
+            "stopasgroup": str(program.name != "postgres").lower(),
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": logs / f"{program.name}.log",
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": 3,
+        }
+    for priority, group in enumerate((SERVERS, PROGRAMS), start=1):
+        names = ",".join(program.name for program in wanted if program.group == group)
+        if names:
+            sections[f"group:{group}"] = {"programs": names, "priority": priority}
+    path = environment.state_dir / "supervisord.conf"
+    path.write_text("\n".join(_section(name, values) for name, values in sections.items()))
+    return path
+
+
+def _section(name: str, values: dict[str, object]) -> str:
+    lines = (f"{key} = {str(value).replace('%', '%%')}\n" for key, value in values.items())
+    return f"[{name}]\n{''.join(lines)}"
+
+
+def control_socket(environment: Environment) -> Path:
+    return environment.runtime_dir / "supervisor.sock"
+
+
+def start_supervisor(environment: Environment) -> subprocess.Popen[bytes]:
+    """Start supervisord in a session of its own: a Ctrl-C reaches it through us alone.
+
+    Should we die without a word, the kernel tells it to end everything (PR_SET_PDEATHSIG).
+    """
+    configuration = write_configuration(environment)
+    libc = ctypes.CDLL(None)
+
+    def end_with_the_launcher() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    with (environment.state_dir / "log" / "supervisor.out").open("wb") as output:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
+            cwd=PROJECT_ROOT,
+            env=program_variables(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=end_with_the_launcher,
+        )
+
+
+def program_variables(environment: Environment) -> dict[str, str]:
+    """Return the environment variables of the instance's programs."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "psap.project.settings",
+        "PSAP_STATE_DIR": str(environment.state_dir),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "PYTHONUNBUFFERED": "1",
+        MARK: str(environment.state_dir),
+    }
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=3)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = str(path)
+
+    def make_connection(self, host: object) -> http.client.HTTPConnection:
+        return _UnixConnection(self._path)
+
+
+class Supervisor:
+    """The running supervisord, asked over its Unix socket; OSError while it does not answer."""
+
+    def __init__(self, path: Path) -> None:
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(path))
+        self._supervisor = proxy.supervisor
+
+    def statuses(self) -> dict[str, ProgramStatus]:
+        """Return the state of each program by its name."""
+        rows = self._supervisor.getAllProcessInfo()
+        assert isinstance(rows, list)  # noqa: S101
+        return {
+            row["name"]: ProgramStatus(row["name"], row["statename"], row["pid"]) for row in rows
+        }
+
+    def start_programs(self) -> None:
+        """Start what waited for the database to be prepared."""
+        self._supervisor.startProcessGroup(PROGRAMS, False)
