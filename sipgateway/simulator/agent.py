@@ -1,0 +1,205 @@
+"""A user agent: client transactions (RFC 3261 17.1.2) and answers that repeat (17.2.2)."""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from sipgateway.simulator.message import (
+    SipMessage,
+    SipSyntaxError,
+    encode_request,
+    encode_response,
+    parameter,
+    parse_message,
+)
+from sipgateway.simulator.transport import Link, Target, open_link
+
+MAGIC_COOKIE = "z9hG4bK"
+LONGEST_PAUSE_BETWEEN_CONNECTS = 2.0
+
+
+class NoFinalResponse(Exception):
+    """Timer F fired before a final response came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """T1 and T2 of RFC 3261 17.1.1.1, in seconds; Timers F and J are 64 * T1."""
+
+    t1: float = 0.5
+    t2: float = 4.0
+
+    @property
+    def timeout(self) -> float:
+        return 64 * self.t1
+
+
+@dataclass(slots=True)
+class AgentCounters:
+    """What went over the sockets of one agent."""
+
+    requests: int = 0
+    retransmissions: int = 0
+    duplicates: int = 0
+    malformed: int = 0
+    reconnections: int = 0
+
+
+@dataclass(slots=True)
+class _Pending:
+    final: asyncio.Future[SipMessage]
+    proceeding: bool = False
+
+
+class UserAgent:
+    """Sends requests until they are answered and answers what comes in.
+
+    `on_message` gets each new MESSAGE once and returns the status to answer with, or None to stay
+    silent. A lost TCP connection is opened again and an unanswered request repeated on it.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        on_message: Callable[[SipMessage], int | None] = lambda request: 200,
+        *,
+        timers: Timers | None = None,
+    ) -> None:
+        self.target = target
+        self.timers = timers or Timers()
+        self.counters = AgentCounters()
+        self._on_message = on_message
+        self._link: Link | None = None
+        self._connecting = asyncio.Lock()
+        self._pending: dict[tuple[str, str], _Pending] = {}
+        self._answers: OrderedDict[tuple[str, ...], tuple[float, bytes]] = OrderedDict()
+        self._muted = False
+
+    async def open(self) -> Self:
+        """Open the socket; raises OSError."""
+        self._link = await open_link(self.target, self._received)
+        return self
+
+    def close(self) -> None:
+        self._muted = True
+        if self._link:
+            self._link.close()
+
+    def mute(self) -> None:
+        """Be gone as a phone without network is: nothing is sent or answered any more."""
+        self._muted = True
+
+    def new_branch(self) -> str:
+        return MAGIC_COOKIE + secrets.token_hex(8)
+
+    def via(self, branch: str) -> str:
+        """Our Via value; `rport` asks for the answer to the port we sent from (RFC 3581)."""
+        host, port = self._link.local if self._link else ("invalid", 5060)
+        shown = f"[{host}]" if ":" in host else host
+        return f"SIP/2.0/{self.target.transport.upper()} {shown}:{port};rport;branch={branch}"
+
+    async def request(
+        self, method: str, uri: str, headers: list[tuple[str, str]], body: bytes = b""
+    ) -> SipMessage:
+        """Send a request (Via is added) and return its final response.
+
+        Raises NoFinalResponse when Timer F fires.
+        """
+        branch = self.new_branch()
+        data = encode_request(method, uri, [("Via", self.via(branch)), *headers], body)
+        return await self.exchange(data, branch, method)
+
+    async def exchange(self, data: bytes, branch: str, method: str) -> SipMessage:
+        """Run one client transaction over bytes that are ready, as `request` does."""
+        pending = _Pending(asyncio.get_running_loop().create_future())
+        self._pending[branch, method] = pending
+        self.counters.requests += 1
+        try:
+            async with asyncio.timeout(self.timers.timeout):
+                return await self._repeat(data, pending)
+        except TimeoutError as error:
+            raise NoFinalResponse(f"no final response to {method}") from error
+        finally:
+            del self._pending[branch, method]
+
+    async def _repeat(self, data: bytes, pending: _Pending) -> SipMessage:
+        interval = self.timers.t1  # Timer E
+        link = await self._way_out(None)
+        if not self._muted:
+            link.send(data)
+        while not pending.final.done():
+            await asyncio.wait(
+                {pending.final, link.lost},
+                timeout=None if link.reliable else interval,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if pending.final.done():
+                break
+            interval = self.timers.t2 if pending.proceeding else min(2 * interval, self.timers.t2)
+            link = await self._way_out(link)
+            if not self._muted:
+                self.counters.retransmissions += 1
+                link.send(data)
+        return pending.final.result()
+
+    async def _way_out(self, used: Link | None) -> Link:
+        """Return the open link, or a new one when its connection was lost."""
+        pause = 0.1
+        async with self._connecting:
+            while self._link is None or self._link.lost.done():
+                try:
+                    await self.open()
+                    self.counters.reconnections += used is not None
+                except OSError:
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE_BETWEEN_CONNECTS)
+            return self._link
+
+    def _received(self, data: bytes) -> None:
+        if self._muted:
+            return
+        try:
+            message = parse_message(data)
+        except SipSyntaxError:
+            self.counters.malformed += 1
+            return
+        if message.is_response:
+            self._received_response(message)
+        elif message.method != "ACK":
+            self._received_request(message)
+
+    def _received_response(self, response: SipMessage) -> None:
+        method = response.header("cseq").rpartition(" ")[2]
+        pending = self._pending.get((response.branch, method))
+        if pending is None or pending.final.done():
+            return
+        if response.status < 200:
+            pending.proceeding = True
+        else:
+            pending.final.set_result(response)
+
+    def _received_request(self, request: SipMessage) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._answers and next(iter(self._answers.values()))[0] <= now:  # Timer J
+            self._answers.popitem(last=False)
+        sent_by = next(iter(request.values("via")), "").partition(";")[0]
+        key = (request.branch, sent_by, request.method, parameter(request.header("from"), "tag"))
+        if key in self._answers:
+            self.counters.duplicates += 1
+            answer = self._answers[key][1]
+        else:
+            status = self._status(request)
+            if status is None:
+                return
+            answer = encode_response(request, status, secrets.token_hex(4))
+            self._answers[key] = (now + self.timers.timeout, answer)
+        if self._link:
+            self._link.send(answer)
+
+    def _status(self, request: SipMessage) -> int | None:
+        if request.method == "MESSAGE":
+            return self._on_message(request)
+        return {"OPTIONS": 200, "CANCEL": 481}.get(request.method, 405)

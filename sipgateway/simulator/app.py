@@ -1,0 +1,234 @@
+"""One emergency app: its chat as TS 103 698 clause 6.2 has it, driven by a script or by a test."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from sipgateway.simulator import body, lmpe
+from sipgateway.simulator.agent import NoFinalResponse, Timers, UserAgent
+from sipgateway.simulator.checks import Conversation, Failure, Name
+from sipgateway.simulator.message import SipMessage
+from sipgateway.simulator.persona import Persona, make_persona
+from sipgateway.simulator.transport import Target
+
+USER_AGENT = "Leitstand-Simulator/1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message of the PSAP; `at` is the event loop's time in seconds."""
+
+    at: float
+    call_id: str | None
+    msg_id: int | None
+    msg_type: int | None
+    text: str
+    reply_to: str
+    message: SipMessage = field(repr=False)
+
+
+@dataclass(slots=True)
+class AppCounters:
+    """Texts and heartbeats with a 2xx, and the latencies in seconds."""
+
+    texts_sent: int = 0
+    texts_received: int = 0
+    heartbeats_sent: int = 0
+    heartbeats_received: int = 0
+    answer_latencies: list[float] = field(default_factory=list)
+    greeting_latency: float | None = None
+
+
+class SimulatedApp:
+    """Starts a chat, writes, moves, beats and stops; collects what the PSAP sends.
+
+    Every sending method returns the final response and raises NoFinalResponse when there is none.
+    `answer_status` is what the PSAP's messages are answered with, None for silence; what was not
+    answered with 2xx is not in `received`. Use as an async context manager.
+    """
+
+    def __init__(
+        self, target: Target, persona: Persona | None = None, *, timers: Timers | None = None
+    ) -> None:
+        self.persona = persona or make_persona(secrets.randbits(32), 0)
+        self.call_id = lmpe.new_call_id(self.persona.element, self.persona.call_id_prefix)
+        self.agent = UserAgent(target, self._message_received, timers=timers)
+        self.answer_status: int | None = 200
+        self.received: list[Received] = []
+        self.failures: list[Failure] = []
+        self.counters = AppCounters()
+        self.greeted = asyncio.Event()
+        self.ended_by_psap = False
+        self.vanished = False
+        self.next_target = self.persona.dialled
+        self.location = self.persona.walk.here
+        self._reported: body.Location | None = None
+        self._msg_id = 0
+        self._seen: set[tuple[str, str, str]] = set()
+        self._checks = Conversation(self.call_id)
+        self._turn = asyncio.Lock()  # one outstanding MESSAGE per target (RFC 3428 8)
+        self._arrived = asyncio.Event()
+        self._started_at = 0.0
+
+    async def __aenter__(self) -> Self:
+        await self.agent.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.agent.close()
+
+    async def start(self, text: str | None = None) -> SipMessage:
+        """Send start/257 with location, subscriber data and the opening text."""
+        self._started_at = asyncio.get_running_loop().time()
+        person = self.persona
+        about = body.subscriber_part(person.display_name, person.phone, person.language)
+        return await self._send(lmpe.START, text or person.texts[0], extra=[about])
+
+    async def say(self, text: str) -> SipMessage:
+        """Send an in-chat/259 text, with the location when it has changed."""
+        return await self._send(lmpe.IN_CHAT, text)
+
+    async def heartbeat(self, *, inactive: bool = False) -> SipMessage:
+        """Send heartbeat/260 (388 from the background), with the location when it has changed."""
+        return await self._send(lmpe.HEARTBEAT_INACTIVE if inactive else lmpe.HEARTBEAT, "")
+
+    async def stop(self, text: str | None = None) -> SipMessage:
+        """Send stop/258; an empty text sends none."""
+        return await self._send(lmpe.STOP, self.persona.phrases.goodbye if text is None else text)
+
+    def move(self, latitude: float, longitude: float, radius: float = 15.0) -> None:
+        """Be somewhere else; the next message tells."""
+        self.location = body.Location(latitude, longitude, radius)
+
+    def walk(self) -> None:
+        """Go one step of the persona's walk; the next message tells."""
+        self.location = self.persona.walk.step()
+
+    def vanish(self) -> None:
+        """Send and answer nothing any more, without a stop, as a phone whose battery died."""
+        self.vanished = True
+        self.agent.mute()
+
+    async def wait_for(
+        self,
+        predicate: Callable[[Received], bool],
+        timeout: float = 5.0,  # noqa: ASYNC109 - every caller wants one
+        *,
+        after: int = 0,
+    ) -> Received:
+        """Return the first received message that the predicate takes; raises TimeoutError.
+
+        `after` is the number of messages, from the first on, that are not to be looked at.
+        """
+        async with asyncio.timeout(timeout):
+            seen = after
+            while True:
+                while seen < len(self.received):
+                    if predicate(self.received[seen]):
+                        return self.received[seen]
+                    seen += 1
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    async def wait_for_type(
+        self,
+        msg_type: int,
+        timeout: float = 5.0,  # noqa: ASYNC109
+    ) -> Received:
+        """Return the first message of that type; raises TimeoutError."""
+        return await self.wait_for(lambda message: message.msg_type == msg_type, timeout)
+
+    def check_silence(self) -> None:
+        """Note a failure when the PSAP's heartbeats have stayed away, or never were."""
+        self.failures += self._checks.silence_checked(asyncio.get_running_loop().time())
+
+    async def _send(
+        self, msg_type: int, text: str, extra: list[body.Part] | None = None
+    ) -> SipMessage:
+        async with self._turn:
+            self._msg_id += 1
+            headers, content = self._compose(msg_type, text, extra or [])
+            sent_at = asyncio.get_running_loop().time()
+            try:
+                response = await self.agent.request("MESSAGE", self.next_target, headers, content)
+            except NoFinalResponse as error:
+                if not self.vanished:
+                    detail = f"{msg_type} with MsgId {self._msg_id}: {error}"
+                    self.failures.append(Failure(Name.REQUEST_UNANSWERED, detail))
+                self._reported = None  # nobody has it: the next message tells again
+                raise
+        self.counters.answer_latencies.append(asyncio.get_running_loop().time() - sent_at)
+        self.failures += self._checks.response_received(response)
+        if response.status < 300:
+            self.counters.texts_sent += bool(text)
+            self.counters.heartbeats_sent += msg_type in lmpe.HEARTBEATS
+        else:
+            self._reported = None
+        return response
+
+    def _compose(
+        self, msg_type: int, text: str, extra: list[body.Part]
+    ) -> tuple[list[tuple[str, str]], bytes]:
+        person, parts = self.persona, list(extra)
+        geolocation = []
+        if self.location != self._reported:
+            self._reported = self.location
+            where = body.location_part(self.location, person.uri, person.element)
+            parts.insert(0, where)
+            geolocation = [
+                ("Geolocation", f"<cid:{where.content_id}>"),
+                ("Geolocation-Routing", "yes"),
+            ]
+        if text:
+            parts.append(body.text_part(text))
+        content_type, content = body.compose(parts)
+        # As ng112-js: a From tag, Call-ID and CSeq of its own for every message.
+        headers = [
+            ("Max-Forwards", "70"),
+            ("To", f"<{self.next_target}>"),
+            ("From", f'"{person.display_name}" <{person.uri}>;tag={secrets.token_hex(5)}'),
+            ("Call-ID", secrets.token_hex(10)),
+            ("CSeq", f"{secrets.randbelow(9_999) + 1} MESSAGE"),
+            ("History-Info", f"<{self.next_target}>;index=1"),
+            *geolocation,
+            *lmpe.call_info(self.call_id, self._msg_id, msg_type, person.element),
+            ("Accept-Language", person.language),
+            ("Content-Language", person.language),
+            ("Content-Type", content_type),
+            ("User-Agent", USER_AGENT),
+        ]
+        return headers, content
+
+    def _message_received(self, message: SipMessage) -> int | None:
+        if self.answer_status is None or self.answer_status >= 300:
+            return self.answer_status
+        key = (message.header("from"), message.header("call-id"), message.header("cseq"))
+        if key in self._seen:  # repeated after Timer J, by a PSAP that lost our answer
+            self.agent.counters.duplicates += 1
+            return self.answer_status
+        self._seen.add(key)
+        now = asyncio.get_running_loop().time()
+        self.failures += self._checks.message_received(message, now)
+        self._take(message, now)
+        return self.answer_status
+
+    def _take(self, message: SipMessage, now: float) -> None:
+        ids = lmpe.identify(message)
+        plain = message.header("content-type").lower().startswith("text/plain")
+        text = message.body.decode(errors="replace") if plain else ""
+        reply_to = message.header("reply-to")
+        self.received.append(
+            Received(now, ids.call_id, ids.msg_id, ids.msg_type, text, reply_to, message)
+        )
+        self._arrived.set()
+        self.counters.heartbeats_received += ids.msg_type in lmpe.HEARTBEATS
+        self.counters.texts_received += bool(text)
+        if ids.msg_type in (lmpe.START, lmpe.START_TRANSFER):
+            self.next_target = reply_to or self.next_target
+            if not self.greeted.is_set():
+                self.counters.greeting_latency = now - self._started_at
+            self.greeted.set()
+        elif ids.msg_type in lmpe.ENDINGS:
+            self.ended_by_psap = True
