@@ -1,0 +1,25 @@
+"""LMPE over SIP (TS 103 698 clauses 6.1.2 and 6.2): everything a gateway needs, in one place."""
+
+from sipgateway.protocol.caller import (
+    DEFAULT_SERVICE,
+    Caller,
+    called_service,
+    identify_caller,
+    request_key,
+)
+from sipgateway.protocol.identifiers import MAX_MSG_ID, Identifiers, MessageType, identify
+from sipgateway.protocol.outgoing import call_info, new_message
+
+__all__ = [
+    "DEFAULT_SERVICE",
+    "MAX_MSG_ID",
+    "Caller",
+    "Identifiers",
+    "MessageType",
+    "call_info",
+    "called_service",
+    "identify",
+    "identify_caller",
+    "new_message",
+    "request_key",
+]

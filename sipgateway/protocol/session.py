@@ -1,0 +1,146 @@
+"""The chat session of clause 6.2 as a table: state and message type give actions and a new state.
+
+What the app sends moves the session; whether the caller's device is alive and who owns the chat
+are facts of their own and never change it. Nothing the app sends is ever dropped: every
+transition stores the message.
+
+    (no chat) ──start──> OPEN ──stop──> STOPPED ──start or text──> OPEN
+
+A start always leads to OPEN and is greeted with our start/257, whatever state the chat was in:
+the app has begun anew and becomes *started* by nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from sipgateway.protocol.identifiers import MessageType
+
+
+class Session(enum.StrEnum):
+    """Whether messages flow between the app and us."""
+
+    OPEN = "open"
+    STOPPED = "stopped"
+    REDIRECTING = "redirecting"
+    REDIRECTED = "redirected"
+    TRANSFERRING = "transferring"
+    TRANSFERRED = "transferred"
+
+
+class Action(enum.Enum):
+    """What a message causes, in the order of a transition's tuple."""
+
+    OPEN = "open"  # a new chat
+    REOPEN = "reopen"  # a chat that had ended rings again
+    MARK_RECOVERED = "mark-recovered"  # it goes on without a start/257
+    GREET = "greet"  # answer with the automatic start/257
+    MARK_ALIVE = "mark-alive"
+    MARK_BACKGROUND = "mark-background"
+    STORE = "store"
+    NOTE_UNKNOWN = "note-unknown"  # a type that an app does not send
+    END = "end"  # ended by the caller
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The state that follows, and what to do."""
+
+    new: Session
+    actions: tuple[Action, ...]
+
+
+_A, _S, _T = Action, Session, MessageType
+
+_STARTS = (_T.START, _T.START_REDIRECT)
+_PSAP_ONLY = (_T.START_TRANSFER, _T.STOP_TRANSFER, _T.STOP_REDIRECT)
+_ENDED = (_S.STOPPED,)
+_LEFT = (_S.REDIRECTED, _S.TRANSFERRED)
+_UNDER_WAY = (_S.REDIRECTING, _S.TRANSFERRING)
+
+_ALIVE = (_A.MARK_ALIVE, _A.STORE)
+_GREETED = (_A.GREET, _A.MARK_ALIVE, _A.STORE)
+
+
+def _table() -> dict[tuple[Session, MessageType], Transition]:
+    table: dict[tuple[Session, MessageType], Transition] = {}
+    for state in Session:
+        for start in _STARTS:
+            again = () if state is _S.OPEN else (_A.REOPEN,)
+            table[state, start] = Transition(_S.OPEN, (*again, *_GREETED))
+        table[state, _T.IN_CHAT] = Transition(state, _ALIVE)
+        table[state, _T.HEARTBEAT] = Transition(state, _ALIVE)
+        table[state, _T.HEARTBEAT_INACTIVE] = Transition(state, (_A.MARK_BACKGROUND, _A.STORE))
+        for odd in _PSAP_ONLY:
+            table[state, odd] = Transition(state, (_A.NOTE_UNKNOWN, *_ALIVE))
+    for state in (_S.OPEN, *_UNDER_WAY):
+        table[state, _T.STOP] = Transition(_S.STOPPED, (_A.MARK_ALIVE, _A.STORE, _A.END))
+    for state in (*_ENDED, *_LEFT):
+        table[state, _T.STOP] = Transition(state, (_A.STORE,))
+    for state in _ENDED:
+        for kind in (_T.HEARTBEAT, _T.HEARTBEAT_INACTIVE, _T.IN_CHAT):
+            table[state, kind] = Transition(state, (_A.STORE,))
+        for odd in _PSAP_ONLY:
+            table[state, odd] = Transition(state, (_A.NOTE_UNKNOWN, _A.STORE))
+    return table
+
+
+TRANSITIONS: Mapping[tuple[Session, MessageType], Transition] = MappingProxyType(_table())
+"""What a message does to a chat that exists (in STOPPED: one without text)."""
+
+_RECOVERED = (_A.OPEN, _A.MARK_RECOVERED, _A.GREET)
+
+OPENINGS: Mapping[MessageType, Transition] = MappingProxyType(
+    {
+        **{start: Transition(_S.OPEN, (_A.OPEN, *_GREETED)) for start in _STARTS},
+        _T.IN_CHAT: Transition(_S.OPEN, (*_RECOVERED, *_ALIVE)),
+        _T.HEARTBEAT: Transition(_S.OPEN, (*_RECOVERED, *_ALIVE)),
+        _T.HEARTBEAT_INACTIVE: Transition(_S.OPEN, (*_RECOVERED, _A.MARK_BACKGROUND, _A.STORE)),
+        _T.STOP: Transition(
+            _S.STOPPED, (_A.OPEN, _A.MARK_RECOVERED, _A.MARK_ALIVE, _A.STORE, _A.END)
+        ),
+        **{odd: Transition(_S.OPEN, (*_RECOVERED, _A.NOTE_UNKNOWN, *_ALIVE)) for odd in _PSAP_ONLY},
+    }
+)
+"""What the first message that we see of a chat does."""
+
+_TEXT_AFTER_THE_END = Transition(_S.OPEN, (_A.REOPEN, _A.MARK_RECOVERED, *_ALIVE))
+_TYPES = {int(kind): kind for kind in MessageType}
+
+
+def step(
+    session: Session | str | None, msg_type: int, *, has_text: bool, standalone: bool = False
+) -> Transition:
+    """What a message of that type causes; `session` is None where there is no chat yet.
+
+    A type that is not known counts as in-chat and is noted. A text after the end makes the chat
+    ring again. A stand-alone message (no call identifier) is never greeted.
+    """
+    kind = _TYPES.get(msg_type)
+    known = kind is not None
+    if kind is None:
+        kind = MessageType.IN_CHAT
+    if session is None:
+        transition = OPENINGS[kind]
+        if standalone:
+            transition = replace(
+                transition,
+                actions=tuple(
+                    action
+                    for action in transition.actions
+                    if action not in (_A.GREET, _A.MARK_RECOVERED)
+                ),
+            )
+    else:
+        state = Session(session)
+        transition = TRANSITIONS[state, kind]
+        says = kind is MessageType.IN_CHAT or kind in _PSAP_ONLY
+        if state is Session.STOPPED and has_text and says:
+            transition = _TEXT_AFTER_THE_END
+            known = known and kind not in _PSAP_ONLY
+    if not known and _A.NOTE_UNKNOWN not in transition.actions:
+        transition = replace(transition, actions=(*transition.actions, _A.NOTE_UNKNOWN))
+    return transition
