@@ -1,0 +1,1 @@
+"""Measurements of the whole system against its goals; bench/README.md says how to read them."""

@@ -1,0 +1,81 @@
+"""Command line of the measurements: `bin/bench ingest`, `bin/bench screen`."""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from bench.errors import BenchError
+from bench.ingest import IngestPlan, measure_ingest
+from bench.kamailio import CHILDREN
+from bench.workload import CHATS
+from psap.project.environment import PROJECT_ROOT
+
+SIDES = ("ours", "kamailio")
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one measurement, print its JSON on stdout; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = options.measure(options)
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    text = json.dumps(result, indent=2, ensure_ascii=False)
+    if options.output:
+        options.output.write_text(text + "\n")
+    print(text)  # noqa: T201
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _ingest(options: argparse.Namespace) -> dict[str, Any]:
+    return measure_ingest(
+        IngestPlan(
+            directory=options.directory,
+            seconds=options.seconds,
+            start=options.start,
+            highest=options.highest,
+            chats=options.chats,
+            sides=tuple(options.side or SIDES),
+            children=tuple(options.children or CHILDREN),
+        )
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--output", type=Path, help="write the JSON to this file too")
+    common.add_argument(
+        "--directory",
+        type=Path,
+        default=PROJECT_ROOT / "var",
+        help="where the temporary state goes; on a disk, not in memory",
+    )
+    kinds = parser.add_subparsers(required=True, metavar="ingest|screen")
+    ingest = kinds.add_parser("ingest", parents=[common], help="messages a second, beside Kamailio")
+    ingest.add_argument("--seconds", type=int, default=10, help="length of a step")
+    ingest.add_argument("--start", type=int, default=2000, help="rate of the first step")
+    ingest.add_argument("--highest", type=int, default=20000, help="rate of the last step")
+    ingest.add_argument("--chats", type=int, default=CHATS, help="open chats")
+    ingest.add_argument("--side", choices=SIDES, action="append", help="measure this side alone")
+    ingest.add_argument("--children", type=int, action="append", help="of Kamailio; repeatable")
+    ingest.set_defaults(measure=_ingest)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
