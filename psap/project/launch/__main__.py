@@ -64,7 +64,7 @@ def _serve(environment: Environment, stop: Stop) -> None:
             _announce(environment)
             Watch(environment, supervisor).run(process, stop)
     finally:
-        _end(environment, process)
+        _end(environment, process, supervisor)
 
 
 def _announce(environment: Environment) -> None:
@@ -75,12 +75,15 @@ def _announce(environment: Environment) -> None:
     print("\n".join(lines), flush=True)  # noqa: T201
 
 
-def _end(environment: Environment, process: subprocess.Popen[bytes]) -> None:
+def _end(
+    environment: Environment, process: subprocess.Popen[bytes], supervisor: Supervisor
+) -> None:
+    deadline = time.monotonic() + PATIENCE_AT_THE_END
     process.terminate()
-    try:
-        process.wait(PATIENCE_AT_THE_END)
-    except subprocess.TimeoutExpired:
-        process.kill()
+    while process.poll() is None and time.monotonic() < deadline:
+        supervisor.wake()
+        time.sleep(0.05)
+    process.kill()
     end_survivors(environment.state_dir, 0.5, time.sleep)
     process.wait()
     shutil.rmtree(environment.runtime_dir, ignore_errors=True)

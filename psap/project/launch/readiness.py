@@ -9,7 +9,11 @@ from psap.project.environment import PROJECT_ROOT, Environment
 from psap.project.launch import probes
 from psap.project.launch.errors import LaunchError
 from psap.project.launch.stopping import Stop
-from psap.project.launch.supervision import Supervisor, program_variables
+from psap.project.launch.supervision import (
+    Supervisor,
+    SupervisorSilent,
+    program_variables,
+)
 
 PATIENCE = 60.0
 PAUSE = 0.1
@@ -42,6 +46,7 @@ class Readiness:
         """Return when the database is migrated and seeded, or a stop was requested."""
         while preparation.poll() is None and not self._stop.requested:
             self._check_deadline("the database", "prepare")
+            self._supervisor.wake()
             self._stop.wait(PAUSE / 2)
         if preparation.returncode:
             raise LaunchError(f"the database cannot be prepared; see {self._log('prepare')}")
@@ -51,7 +56,7 @@ class Readiness:
         while not self._stop.requested:
             try:
                 return self._supervisor.start_programs()
-            except OSError:
+            except SupervisorSilent:
                 self._check_deadline("the supervisor", "supervisor")
                 self._stop.wait(PAUSE)
 

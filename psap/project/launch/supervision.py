@@ -1,5 +1,6 @@
 """The supervisor (supervisord): its configuration, starting it, and asking it over its socket."""
 
+import contextlib
 import ctypes
 import http.client
 import os
@@ -12,6 +13,7 @@ import xmlrpc.client
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from psap.project.environment import PROJECT_ROOT, Environment
 from psap.project.launch import postgres, redis_server
@@ -20,6 +22,7 @@ from psap.project.launch.survivors import MARK
 SERVERS = "servers"
 PROGRAMS = "programs"
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def programs(environment: Environment) -> list[Program]:
     """Return all programs of the instance, in the order in which they start."""
     python = sys.executable
     django = [python, str(PROJECT_ROOT / "manage.py")]
-    celery = [python, "-m", "celery", "-A", "psap.project.celery"]
+    celery = [python, "-m", "celery", "--quiet", "-A", "psap.project.celery"]
     schedule = environment.state_dir / "beat"
     worker = ["worker", "--pool=threads", "--concurrency=4", "--loglevel=warning"]
     worker += ["--without-mingle", "--without-gossip", "--without-heartbeat"]
@@ -134,17 +137,14 @@ def control_socket(environment: Environment) -> Path:
     return environment.runtime_dir / "supervisor.sock"
 
 
+def with_the_launcher() -> None:
+    """In a new child: have the kernel send it SIGTERM should we die without a word (prctl(2))."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def start_supervisor(environment: Environment) -> subprocess.Popen[bytes]:
-    """Start supervisord in a session of its own: a Ctrl-C reaches it through us alone.
-
-    Should we die without a word, the kernel tells it to end everything (PR_SET_PDEATHSIG).
-    """
+    """Start supervisord in a session of its own: a Ctrl-C reaches it through us alone."""
     configuration = write_configuration(environment)
-    libc = ctypes.CDLL(None)
-
-    def end_with_the_launcher() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
     with (environment.state_dir / "log" / "supervisor.out").open("wb") as output:
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
@@ -154,7 +154,7 @@ def start_supervisor(environment: Environment) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=end_with_the_launcher,
+            preexec_fn=with_the_launcher,
         )
 
 
@@ -172,7 +172,7 @@ def program_variables(environment: Environment) -> dict[str, str]:
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=3)
+        super().__init__("localhost", timeout=1)
         self._path = path
 
     def connect(self) -> None:
@@ -190,21 +190,34 @@ class _UnixTransport(xmlrpc.client.Transport):
         return _UnixConnection(self._path)
 
 
+class SupervisorSilent(Exception):
+    """supervisord did not answer, or not as it should."""
+
+
 class Supervisor:
-    """The running supervisord, asked over its Unix socket; OSError while it does not answer."""
+    """The running supervisord, asked over its Unix socket; SupervisorSilent without an answer."""
 
     def __init__(self, path: Path) -> None:
         proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(path))
         self._supervisor = proxy.supervisor
 
+    def wake(self) -> None:
+        """Make supervisord look at its programs now: without a question it does once a second."""
+        with contextlib.suppress(SupervisorSilent):
+            self._ask("getState")
+
     def statuses(self) -> dict[str, ProgramStatus]:
         """Return the state of each program by its name."""
-        rows = self._supervisor.getAllProcessInfo()
-        assert isinstance(rows, list)  # noqa: S101
-        return {
-            row["name"]: ProgramStatus(row["name"], row["statename"], row["pid"]) for row in rows
-        }
+        rows = self._ask("getAllProcessInfo")
+        found = (ProgramStatus(row["name"], row["statename"], row["pid"]) for row in rows)
+        return {status.name: status for status in found}
 
     def start_programs(self) -> None:
         """Start what waited for the database to be prepared."""
-        self._supervisor.startProcessGroup(PROGRAMS, False)
+        self._ask("startProcessGroup", PROGRAMS, False)
+
+    def _ask(self, method: str, *arguments: object) -> Any:
+        try:
+            return getattr(self._supervisor, method)(*arguments)
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+            raise SupervisorSilent(method) from error

@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from psap.project.environment import Environment
 from psap.project.launch.errors import LaunchError
 from psap.project.launch.stopping import Stop
-from psap.project.launch.supervision import ProgramStatus, Supervisor
+from psap.project.launch.supervision import ProgramStatus, Supervisor, SupervisorSilent
 
 MANY_DEATHS = 3
 WITHIN = 60.0
@@ -63,7 +63,7 @@ class Watch:
         """Ask for all programs; returns whether all of them run."""
         try:
             statuses = self._supervisor.statuses().values()
-        except OSError:
+        except SupervisorSilent:
             return True
         for status in statuses:
             self._note(status)
