@@ -123,9 +123,7 @@ _FIXES = (
     " JOIN chats_message fm ON fm.id = f.message_id"
 )
 FIXES_OF_CHATS = f"{_FIXES} WHERE f.chat_id = ANY(%s) ORDER BY f.id"
-FIXES_OF_MESSAGES = (
-    f"{_FIXES} WHERE f.chat_id = ANY(%s) AND f.message_id = ANY(%s) ORDER BY f.id"
-)
+FIXES_OF_MESSAGES = f"{_FIXES} WHERE f.chat_id = ANY(%s) AND f.message_id = ANY(%s) ORDER BY f.id"
 
 CARDS = f"""
 SELECT c.id, c.head_seq, c.call_id, c.service, c.session, c.ended_by, c.liveness,

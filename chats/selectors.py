@@ -57,7 +57,9 @@ def queue_cards(*, user: User, now: datetime) -> list[CardRow]:
     """Return every chat without disposition, and those that the user closed in this shift."""
     recently = Q(owner=user, closed_at__gt=now - OWN_CLOSED_SHOWN_FOR)
     with one_instant():
-        return cards(list(Chat.objects.filter(Q(disposition=None) | recently).values_list("pk", flat=True)))
+        return cards(
+            list(Chat.objects.filter(Q(disposition=None) | recently).values_list("pk", flat=True))
+        )
 
 
 def cards(chat_ids: Sequence[int]) -> list[CardRow]:

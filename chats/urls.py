@@ -1,3 +1,10 @@
 """URLs of the console."""
 
-urlpatterns = []
+from django.urls import path
+
+from chats import views
+
+urlpatterns = [
+    path("", views.console, name="console"),
+    path("chats/<int:chat_id>/conversation/", views.conversation, name="conversation"),
+]

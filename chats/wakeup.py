@@ -4,12 +4,15 @@ Redis may be dead or hung at any time, so `publish` only leaves a note for a thr
 After a failure nothing is tried for a second; readers poll PostgreSQL meanwhile.
 """
 
+import asyncio
 import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import redis
+import redis.asyncio
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -21,6 +24,9 @@ OUTBOX = "leitstand:outbox"
 
 _TIMEOUT = 0.1
 _PAUSE_AFTER_FAILURE = 1.0
+_LISTEN_TIMEOUT = 5.0
+_SHORTEST_RETRY = 0.2
+_LONGEST_RETRY = 5.0
 
 
 class Publisher:
@@ -77,3 +83,27 @@ def publish(channel: str) -> None:
             if publisher is None or publisher.process != os.getpid():
                 publisher = _publisher = Publisher(settings.REDIS_URL)
     publisher.publish(channel)
+
+
+async def listen(channel: str, wake: Callable[[], object]) -> None:
+    """Call `wake` at each wake-up of a channel, for ever; run it as a task that nobody awaits.
+
+    A dead Redis is tried again after 0.2 s, doubling to 5 s; a hung one just stays silent.
+    """
+    pause = _SHORTEST_RETRY
+    while True:
+        client = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=1, health_check_interval=10
+        )
+        try:
+            async with client, client.pubsub() as subscription:
+                await subscription.subscribe(channel)
+                while True:
+                    note = await subscription.get_message(timeout=_LISTEN_TIMEOUT)
+                    if note is not None:
+                        pause = _SHORTEST_RETRY
+                        wake()
+        except (redis.RedisError, OSError) as error:
+            logger.warning("no wake-ups from Redis: %s", error)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_RETRY)

@@ -9,6 +9,7 @@ from typing import Any
 
 from chats.models import Disposition
 from chats.rows import CardRow, DataRow, EventRow, FixRow, MessageRow
+from chats.selectors import Conversation
 from psap.models import Psap, User
 
 Json = dict[str, Any]
@@ -164,21 +165,14 @@ def snapshot(
     }
 
 
-def conversation(
-    *,
-    chat: CardRow,
-    messages: Iterable[MessageRow],
-    fixes: Iterable[FixRow],
-    data: Iterable[DataRow],
-    events: Iterable[EventRow],
-) -> Json:
+def conversation(found: Conversation) -> Json:
     """Return everything about one chat, as of its card's `seq`."""
     return {
-        "card": card(chat),
-        "messages": [message(row) for row in messages],
-        "fixes": [fix(row) for row in fixes],
-        "additionalData": [additional_data(row) for row in data],
-        "events": [history_event(row) for row in events],
+        "card": card(found.chat),
+        "messages": [message(row) for row in found.messages],
+        "fixes": [fix(row) for row in found.fixes],
+        "additionalData": [additional_data(row) for row in found.data],
+        "events": [history_event(row) for row in found.events],
     }
 
 

@@ -1,0 +1,115 @@
+"""Reading new events over a connection of the hub's own, each committed event exactly once."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+from chats import rows
+from chats.rows import CardRow, DataRow, EventRow, FixRow, MessageRow
+from chats.selectors import EventBatch
+
+# Index scans even before the first ANALYZE: the newest rows of a large table are all it reads.
+_OPTIONS = (
+    "-c timezone=UTC -c enable_seqscan=off -c statement_timeout=10000"
+    " -c default_transaction_isolation=repeatable\\ read -c default_transaction_read_only=on"
+)
+# The gateway writes signs of life in batches, some seconds after they were seen.
+_SIGNS_OVERLAP = timedelta(seconds=10)
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+class EventReader:
+    """Follows the event table by the difference of snapshots; survives its connections."""
+
+    def __init__(self) -> None:
+        self._snapshot: str | None = None
+        self._signs: dict[int, datetime] = {}
+        self._newest_sign: datetime | None = None
+
+    async def connect(self) -> Connection:
+        """Open a connection; from the first one on, no event is missed."""
+        settings = connections["default"].settings_dict
+        connection = await psycopg.AsyncConnection.connect(
+            dbname=settings["NAME"],
+            user=settings["USER"] or None,
+            password=settings["PASSWORD"] or None,
+            host=settings["HOST"] or None,
+            port=settings["PORT"] or None,
+            application_name="leitstand hub",
+            connect_timeout=5,
+            options=_OPTIONS,
+        )
+        if self._snapshot is None:
+            found = await _fetch(connection, "SELECT pg_current_snapshot()::text", [])
+            self._snapshot = found[0][0]
+            await connection.commit()
+        return connection
+
+    async def read(self, connection: Connection) -> EventBatch | None:
+        """Return what was committed since the last read, as of one instant; None for nothing."""
+        found = await _fetch(connection, rows.EVENTS_AFTER_SNAPSHOT, {"previous": self._snapshot})
+        events = [EventRow(*row[1:]) for row in found if row[1] is not None]
+        batch = await _complete(connection, events) if events else None
+        await connection.commit()
+        self._snapshot = found[0][0]
+        return batch
+
+    async def signs(self, connection: Connection) -> dict[int, datetime]:
+        """Return the signs of life of chats in the queue that are newer than those before."""
+        since = self._newest_sign and self._newest_sign - _SIGNS_OVERLAP
+        found = await _fetch(
+            connection,
+            "SELECT id, last_sign_of_life FROM chats_chat WHERE disposition IS NULL"
+            " AND last_sign_of_life > coalesce(%s::timestamptz, '-infinity')",
+            [since],
+        )
+        await connection.commit()
+        current = dict(found)
+        first = self._newest_sign is None
+        new = {chat: at for chat, at in current.items() if self._signs.get(chat) != at}
+        self._signs = current
+        self._newest_sign = max(current.values(), default=self._newest_sign)
+        return {} if first else new
+
+
+async def _complete(connection: Connection, events: list[EventRow]) -> EventBatch:
+    chats = list({event.chat_id for event in events})
+    messages = list({e.message_id for e in events if e.message_id is not None})
+    arrived = [e for e in events if e.kind == "message-received"]
+    located = [e.message_id for e in arrived if e.data.get("fixes")]
+    with_parts = [e.message_id for e in arrived if e.data.get("parts")]
+    return EventBatch(
+        events=events,
+        cards={r[0]: CardRow.read(*r) for r in await _fetch(connection, rows.CARDS, [chats])},
+        messages={
+            r[0]: MessageRow(*r)
+            for r in (await _fetch(connection, rows.MESSAGES, [messages]) if messages else ())
+        },
+        fixes=[
+            FixRow(*r)
+            for r in (
+                await _fetch(connection, rows.FIXES_OF_MESSAGES, [chats, located])
+                if located
+                else ()
+            )
+        ],
+        data=[
+            DataRow(*r)
+            for r in (
+                await _fetch(connection, rows.DATA_OF_MESSAGES, [chats, with_parts])
+                if with_parts
+                else ()
+            )
+        ],
+    )
+
+
+async def _fetch(
+    connection: Connection, statement: str, parameters: Sequence[Any] | dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    cursor = await connection.execute(statement.encode(), parameters)
+    return await cursor.fetchall()

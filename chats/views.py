@@ -1,0 +1,47 @@
+"""The console's page and the whole conversation of a chat as JSON."""
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from chats import access, selectors, wire
+from psap.models import User
+
+
+@require_safe
+@never_cache
+@login_required
+def console(request: HttpRequest) -> HttpResponse:
+    """Show the console; who has no role with chats goes to the admin, if let in there."""
+    if not _may_see_chats(request):
+        if request.user.is_staff:
+            return redirect("admin:index")
+        raise PermissionDenied
+    tiles = {"tile_url": settings.MAP_TILE_URL, "tile_attribution": settings.MAP_TILE_ATTRIBUTION}
+    return render(request, "console/console.html", tiles)
+
+
+@require_safe
+@never_cache
+def conversation(request: HttpRequest, chat_id: int) -> JsonResponse:
+    """Return everything about a chat; live events apply from its card's `seq` on."""
+    if not request.user.is_authenticated:
+        return _problem(401, "login-required", "Log in first.")
+    if not _may_see_chats(request):
+        return _problem(403, "forbidden", "Your role does not work with chats.")
+    found = selectors.conversation(chat_id) if chat_id < 2**63 else None
+    if found is None:
+        return _problem(404, "chat-unknown", "There is no such chat.")
+    return JsonResponse(wire.conversation(found))
+
+
+def _may_see_chats(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and access.may_see_chats(access.roles_of(request.user))
+
+
+def _problem(status: int, code: str, detail: str) -> JsonResponse:
+    return JsonResponse({"code": code, "detail": detail}, status=status)
