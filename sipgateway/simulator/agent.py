@@ -83,6 +83,10 @@ class UserAgent:
         self._link = await open_link(self.target, self._received)
         return self
 
+    async def ready(self) -> None:
+        """Wait until the socket is open, however often connecting fails."""
+        await self._way_out()
+
     def close(self) -> None:
         self._muted = True
         if self._link:
@@ -127,7 +131,7 @@ class UserAgent:
 
     async def _repeat(self, data: bytes, pending: _Pending) -> SipMessage:
         interval = self.timers.t1  # Timer E
-        link = await self._way_out(None)
+        link = await self._way_out()
         if not self._muted:
             link.send(data)
         while not pending.final.done():
@@ -139,20 +143,21 @@ class UserAgent:
             if pending.final.done():
                 break
             interval = self.timers.t2 if pending.proceeding else min(2 * interval, self.timers.t2)
-            link = await self._way_out(link)
+            link = await self._way_out()
             if not self._muted:
                 self.counters.retransmissions += 1
                 link.send(data)
         return pending.final.result()
 
-    async def _way_out(self, used: Link | None) -> Link:
+    async def _way_out(self) -> Link:
         """Return the open link, or a new one when its connection was lost."""
         pause = 0.1
         async with self._connecting:
             while self._link is None or self._link.lost.done():
+                lost = self._link is not None
                 try:
                     await self.open()
-                    self.counters.reconnections += used is not None
+                    self.counters.reconnections += lost
                 except OSError:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_BETWEEN_CONNECTS)

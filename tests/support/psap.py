@@ -60,6 +60,7 @@ class SmallPsap:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _msg_ids: dict[str, int] = field(default_factory=dict)
     _open: list = field(default_factory=list)
+    connections: set[asyncio.Transport] = field(default_factory=set)
 
     async def __aenter__(self) -> "SmallPsap":
         loop = asyncio.get_running_loop()
@@ -74,6 +75,7 @@ class SmallPsap:
     async def __aexit__(self, *exc: object) -> None:
         for opened in self._open:
             opened.close()
+        self.drop_connections()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds after some message; fails after 10 s."""
@@ -81,6 +83,10 @@ class SmallPsap:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+    def drop_connections(self) -> None:
+        for connection in list(self.connections):
+            connection.close()
 
     def of_type(self, msg_type: int) -> list[Arrival]:
         return [arrival for arrival in self.arrivals if arrival.msg_type == msg_type]
@@ -157,6 +163,10 @@ class _Tcp(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._psap.connections.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._psap.connections.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
