@@ -36,14 +36,14 @@ ALLOWED_HOSTS = sorted(
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "psap.apps.ConfigurationSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "csp",
-    "psap",
+    "psap.apps.PsapConfig",
     "chats",
     "sipgateway",
     "transfer_api",

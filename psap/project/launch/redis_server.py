@@ -20,6 +20,7 @@ def server_command(environment: Environment) -> list[str]:
         "save": "",
         "appendonly": "no",
         "daemonize": "no",
+        "set-proc-title": "no",  # it would overwrite the mark that `survivors` looks for
     }
     command = [str(Path(spec.origin).parent / "bin" / "redis-server")]
     for name, value in settings.items():

@@ -23,8 +23,9 @@ def find_survivors(state_dir: Path) -> dict[int, int]:
             continue
         try:
             belongs = (
-                mark in Path(entry.path, "environ").read_bytes().split(b"\0")
-                or os.readlink(f"{entry.path}/cwd") == data
+                os.readlink(f"{entry.path}/cwd") == data
+                if _is_postgres(int(entry.name))
+                else mark in Path(entry.path, "environ").read_bytes().split(b"\0")
             )
             fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
         except OSError:  # it ended, or belongs to somebody else

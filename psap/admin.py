@@ -1,0 +1,124 @@
+"""The admin: PSAP, numbers, trunks and the people who work here."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.db import models
+from django.http import HttpRequest
+
+from psap.admin_forms import PsapForm, ServiceNumberForm, TrunkForm
+from psap.models import LoginFailure, Psap, ServiceNumber, ServiceProcess, Trunk, User
+from psap.roles import follow_roles
+
+admin.site.unregister(Group)  # roles are fixed; users get them in their own form
+
+
+@admin.register(Psap)
+class PsapAdmin(admin.ModelAdmin):
+    """The one PSAP: to be changed, never added to or deleted."""
+
+    form = PsapForm
+    list_display = ("name", "public_uri")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not Psap.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+@admin.register(ServiceNumber)
+class ServiceNumberAdmin(admin.ModelAdmin):
+    form = ServiceNumberForm
+    list_display = ("number", "service")
+
+
+@admin.register(Trunk)
+class TrunkAdmin(admin.ModelAdmin):
+    form = TrunkForm
+    list_display = ("name", "outbound_proxy", "trusted_networks")
+
+
+@admin.register(User)
+class StaffAdmin(UserAdmin):
+    """The people who log in. Rights come from roles alone; access to the admin follows from them.
+
+    Only a superuser touches a superuser: else an administrator could become one.
+    """
+
+    list_display = ("username", "first_name", "last_name", "roles", "is_active", "last_login")
+    list_filter = ("groups", "is_active")
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Roles", {"fields": ("is_active", "groups")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": (
+                    "username",
+                    "first_name",
+                    "last_name",
+                    "groups",
+                    "usable_password",
+                    "password1",
+                    "password2",
+                ),
+            },
+        ),
+    )
+
+    @admin.display(description="roles")
+    def roles(self, user: User) -> str:
+        return ", ".join(group.name for group in user.groups.all())
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        follow_roles(form.instance)
+
+
+def _may_touch(request: HttpRequest, user: models.Model | None) -> bool:
+    is_superuser = isinstance(user, User) and user.is_superuser
+    return request.user.is_superuser or not is_superuser
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that the programs write and people only read."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+@admin.register(ServiceProcess)
+class ServiceProcessAdmin(ReadOnlyAdmin):
+    list_display = ("name", "instance", "started_at", "beat_at")
+    ordering = ("-beat_at",)
+
+
+@admin.register(LoginFailure)
+class LoginFailureAdmin(ReadOnlyAdmin):
+    list_display = ("username", "address", "at")
+    ordering = ("-at",)

@@ -1,0 +1,79 @@
+"""Forms of the admin: what an administrator types is checked before it can break calls."""
+
+from typing import Any
+
+from django import forms
+
+from psap.models import Psap, ServiceNumber, Trunk
+from psap.validation import (
+    validate_networks,
+    validate_number,
+    validate_public_uri,
+    validate_service_urn,
+    validate_sip_uri,
+)
+
+
+class PsapForm(forms.ModelForm):
+    """The PSAP; heartbeats must be more frequent than what counts as silence."""
+
+    class Meta:
+        model = Psap
+        fields = (
+            "name",
+            "public_uri",
+            "greeting",
+            "closing_text",
+            "heartbeat_interval",
+            "lost_after",
+            "lease",
+        )
+
+    def clean_public_uri(self) -> str:
+        value: str = self.cleaned_data["public_uri"].strip()
+        validate_public_uri(value)
+        return value
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        interval, lost = cleaned.get("heartbeat_interval"), cleaned.get("lost_after")
+        if interval and lost and lost <= interval:
+            self.add_error("lost_after", "Must be longer than the time between heartbeats.")
+        return cleaned
+
+
+class TrunkForm(forms.ModelForm):
+    """A trunk: a proxy that is a SIP URI, networks that are networks."""
+
+    class Meta:
+        model = Trunk
+        fields = ("name", "outbound_proxy", "trusted_networks")
+
+    def clean_outbound_proxy(self) -> str:
+        value: str = self.cleaned_data["outbound_proxy"].strip()
+        if value:
+            validate_sip_uri(value)
+        return value
+
+    def clean_trusted_networks(self) -> str:
+        value: str = self.cleaned_data["trusted_networks"]
+        validate_networks(value)
+        return " ".join(value.split())
+
+
+class ServiceNumberForm(forms.ModelForm):
+    """A dialled number and its service."""
+
+    class Meta:
+        model = ServiceNumber
+        fields = ("number", "service")
+
+    def clean_number(self) -> str:
+        value: str = self.cleaned_data["number"].strip()
+        validate_number(value)
+        return value
+
+    def clean_service(self) -> str:
+        value: str = self.cleaned_data["service"].strip().lower()
+        validate_service_urn(value)
+        return value

@@ -1,0 +1,91 @@
+"""What an administrator may write into the configuration, with words for what is wrong."""
+
+import ipaddress
+import re
+
+from django.core.exceptions import ValidationError
+
+# RFC 3261 25.1: user, host (name, IPv4 address, IPv6 reference), port.
+_USER = r"[A-Za-z0-9\-_.!~*'()%&=+$,;?/]+"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+_ADDRESS = re.compile(rf"sips?:(?:{_USER}@)?({_HOST})(?::(\d{{1,5}}))?")
+_PARAMETER = re.compile(r"[A-Za-z0-9\-_.!~*'+%]+(?:=[A-Za-z0-9\-_.!~*'+%\[\]:&$]+)?")
+_TRANSPORTS = ("udp", "tcp", "tls")
+_URN = re.compile(r"urn:service:[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*")
+_NUMBER = re.compile(r"\+?[0-9*#]{1,31}")
+
+
+def validate_sip_uri(value: str) -> None:
+    """Accept `sip:user@host:port;transport=tcp` (RFC 3261 19.1), all but the host optional."""
+    address, *parameters = _split_parameters(value)
+    match = _ADDRESS.fullmatch(address)
+    if not match:
+        raise ValidationError(
+            "“%(value)s” is no SIP URI. Write sip:user@host or sip:host:port;transport=tcp.",
+            params={"value": value},
+        )
+    _require_address(match.group(1))
+    if match.group(2) and not 0 < int(match.group(2)) < 65536:
+        raise ValidationError("%(port)s is no port number.", params={"port": match.group(2)})
+    for parameter in parameters:
+        _require_parameter(parameter)
+
+
+def validate_public_uri(value: str) -> None:
+    """Accept a SIP URI with a user and without parameters: apps put it into their requests."""
+    validate_sip_uri(value)
+    if "@" not in value or len(_split_parameters(value)) > 1:
+        raise ValidationError("Write it with a user and without parameters, as sip:psap@host.")
+
+
+def _split_parameters(value: str) -> list[str]:
+    """Split at the semicolons behind the host: before an @ they belong to the user."""
+    user, at, rest = value.rpartition("@")
+    host, *parameters = rest.split(";")
+    return [f"{user}{at}{host}", *parameters]
+
+
+def _require_address(host: str) -> None:
+    if not host.startswith("["):
+        return
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        raise ValidationError("%(host)s is no IPv6 address.", params={"host": host}) from None
+
+
+def _require_parameter(parameter: str) -> None:
+    name, _, value = parameter.lower().partition("=")
+    if not _PARAMETER.fullmatch(parameter):
+        raise ValidationError("“;%(it)s” is no SIP URI parameter.", params={"it": parameter})
+    if name == "transport" and value not in _TRANSPORTS:
+        raise ValidationError(
+            "Transport %(value)s is unknown. Use udp, tcp or tls.", params={"value": value}
+        )
+
+
+def validate_networks(value: str) -> None:
+    """Accept networks in CIDR notation, separated by blanks or line breaks."""
+    for network in value.split():
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ValidationError(
+                "“%(network)s” is no network (%(why)s). Write 192.0.2.0/24 or 2001:db8::/32.",
+                params={"network": network, "why": str(error)},
+            ) from None
+
+
+def validate_service_urn(value: str) -> None:
+    """Accept a service URN in lower case (RFC 5031)."""
+    if not _URN.fullmatch(value):
+        raise ValidationError(
+            "“%(value)s” is no service URN. Write urn:service:sos or urn:service:sos.police.",
+            params={"value": value},
+        )
+
+
+def validate_number(value: str) -> None:
+    """Accept a dialled number: digits, * and #, perhaps a leading +."""
+    if not _NUMBER.fullmatch(value):
+        raise ValidationError("“%(value)s” is no number to dial.", params={"value": value})
