@@ -5,7 +5,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from sipgateway.simulator.message import (
     SipMessage,
@@ -135,8 +135,9 @@ class UserAgent:
         if not self._muted:
             link.send(data)
         while not pending.final.done():
+            watched: set[asyncio.Future[Any]] = {pending.final, link.lost}
             await asyncio.wait(
-                {pending.final, link.lost},
+                watched,
                 timeout=None if link.reliable else interval,
                 return_when=asyncio.FIRST_COMPLETED,
             )

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sipgateway.simulator.message import SipSyntaxError
 
@@ -66,7 +66,7 @@ class UdpLink(asyncio.DatagramProtocol):
 
     reliable = False
 
-    def __init__(self, receive: Receiver, remote: tuple[str, int]) -> None:
+    def __init__(self, receive: Receiver, remote: tuple[Any, ...]) -> None:
         self.lost = asyncio.get_running_loop().create_future()
         self.local = ("", 0)
         self._receive = receive
