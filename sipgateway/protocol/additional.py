@@ -38,7 +38,7 @@ def parse_additional(content_type: str, data: bytes) -> list[tuple[str, Subscrib
 
     [] for content types that are no additional data we know. Raises AdditionalDataError.
     """
-    if content_type not in SUBSCRIBER_TYPES:
+    if content_type.lower() not in SUBSCRIBER_TYPES:
         return []
     try:
         root = parse_xml(data)
@@ -52,53 +52,59 @@ def parse_additional(content_type: str, data: bytes) -> list[tuple[str, Subscrib
 
 
 def _subscriber(card: Element) -> SubscriberInfo:
+    """The first non-empty value of each property that call-takers are shown."""
+    found: dict[str, str] = {}
+    for element in card.iterchildren("{*}*"):
+        name = element.tag.rpartition("}")[2]
+        if name not in _PROPERTIES or name in found:
+            continue
+        if name in _STRUCTURED:
+            value = _words(element, *_STRUCTURED[name])
+        else:
+            value = _value(element)
+        if value:
+            found[name] = value
     info: SubscriberInfo = {}
-    if name := _first(card, "fn") or _words(card, "n", _NAME_ORDER, " "):
-        info["name"] = name
-    if phone := _first(card, "tel"):
-        info["phone"] = phone.removeprefix("tel:")
-    if email := _first(card, "email"):
-        info["email"] = email.removeprefix("mailto:")
-    if address := _words(card, "adr", _ADDRESS_ORDER, ", "):
-        info["address"] = address
-    if gender := _first(card, "gender"):
-        info["gender"] = gender
-    if birthday := _first(card, "bday"):
+    if full_name := found.get("fn") or found.get("n"):
+        info["name"] = full_name
+    if "tel" in found:
+        info["phone"] = found["tel"].removeprefix("tel:")
+    if "email" in found:
+        info["email"] = found["email"].removeprefix("mailto:")
+    if "adr" in found:
+        info["address"] = found["adr"]
+    if "gender" in found:
+        info["gender"] = found["gender"]
+    if birthday := found.get("bday"):
         info["birthday"] = birthday.partition("T")[0] if birthday[:1].isdigit() else birthday
-    if language := _first(card, "lang"):
-        info["language"] = language
-    if note := _first(card, "note"):
-        info["note"] = note
+    if "lang" in found:
+        info["language"] = found["lang"]
+    if "note" in found:
+        info["note"] = found["note"]
     return info
 
 
-_NAME_ORDER = ("prefix", "given", "additional", "surname", "suffix")
-_ADDRESS_ORDER = ("pobox", "ext", "street", "code", "locality", "region", "country")
+_PROPERTIES = frozenset(("fn", "n", "tel", "email", "adr", "gender", "bday", "lang", "note"))
+_STRUCTURED = {
+    "n": (("prefix", "given", "additional", "surname", "suffix"), " "),
+    "adr": (("pobox", "ext", "street", "code", "locality", "region", "country"), ", "),
+}
 
 
-def _first(card: Element, name: str) -> str:
-    """The first non-empty text in a property: vCard values are wrapped in their type."""
-    for found in card.iterchildren(f"{{*}}{name}"):
-        for element in found.iter("{*}*"):
-            if element.tag.endswith("}parameters"):
-                continue
-            if any(above.tag.endswith("}parameters") for above in element.iterancestors()):
-                continue
-            text = (element.text or "").strip()
-            if text:
-                return text[:VALUE_LIMIT]
-    return ""
+def _value(element: Element) -> str:
+    """The text of a property, which stands in an element named after its type."""
+    for wrapped in element.iterchildren("{*}*"):
+        text = (wrapped.text or "").strip()
+        if text:  # `parameters` has no text of its own
+            return text[:VALUE_LIMIT]
+    return (element.text or "").strip()[:VALUE_LIMIT]
 
 
-def _words(card: Element, name: str, order: tuple[str, ...], separator: str) -> str:
+def _words(element: Element, order: tuple[str, ...], separator: str) -> str:
     """A structured property as one line."""
-    for found in card.iterchildren(f"{{*}}{name}"):
-        words = [
-            (element.text or "").strip()
-            for component in order
-            for element in found.iterchildren(f"{{*}}{component}")
-        ]
-        line = separator.join(word for word in words if word)
-        if line:
-            return line[:VALUE_LIMIT]
-    return ""
+    words: dict[str, list[str]] = {}
+    for component in element.iterchildren("{*}*"):
+        text = (component.text or "").strip()
+        if text:
+            words.setdefault(component.tag.rpartition("}")[2], []).append(text)
+    return separator.join(word for name in order for word in words.get(name, ()))[:VALUE_LIMIT]

@@ -13,6 +13,7 @@ URI_LIMIT = 400
 
 # The usual shape, anchored at both ends and without ambiguity, so that it runs in linear time.
 _USUAL = re.compile(r'(?:"([^"\\]*)"[ \t]*|([^<>"]*))<([^<>"]*)>(?:[ \t]*;[ \t]*tag=([^;,"\s]*))?')
+_PLAIN_URI = re.compile(r"sips?:[^@:;?%<>\"\s]{1,200}@[a-z0-9.-]{1,150}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
@@ -128,6 +129,8 @@ def normalise_uri(uri: str) -> str:
     (RFC 3261 19.1.4); `tel:` numbers lose their visual separators (RFC 3966). What has no scheme
     gives "".
     """
+    if _PLAIN_URI.fullmatch(uri) is not None:
+        return uri
     scheme, colon, rest = uri.strip().partition(":")
     if not colon or _SCHEME.fullmatch(scheme) is None:
         return ""

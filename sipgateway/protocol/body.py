@@ -6,12 +6,13 @@ broken part never costs the text beside it.
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass
 from hashlib import sha256
 
+from sipgateway.protocol.content_encoding import decoded
 from sipgateway.protocol.headers import Headers
 from sipgateway.protocol.media_type import DEFAULT_TYPE, NO_PARAMETERS, parse_media_type
+from sipgateway.protocol.multipart import delimiter_of, head_and_content, pieces
 from sipgateway.protocol.text import text_of
 
 __all__ = ["MAX_DEPTH", "MAX_PARTS", "SOFT_LIMIT", "Part", "split_body", "text_of"]
@@ -20,10 +21,7 @@ SOFT_LIMIT = 1024 * 1024
 """Bytes that are kept of one part."""
 MAX_PARTS = 100
 MAX_DEPTH = 8
-MAX_PART_HEADERS = 8 * 1024
-CONTENT_ID_LIMIT = 250
-
-_PLAIN_ENCODINGS = frozenset(("", "7bit", "8bit", "binary"))
+VALUE_LIMIT = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,112 +47,80 @@ def split_body(headers: Headers, body: bytes) -> list[Part]:
     """The leaf parts of a body in order; an empty body has none."""
     if not body:
         return []
-    content_type, parameters = parse_media_type(headers.get("content-type") or "")
-    parts: list[Part] = []
-    if content_type[:10] == "multipart/":
-        _split(content_type, parameters, body, 1, parts)
-    else:
-        parts.append(
-            _part(
-                content_type,
-                parameters,
-                headers.get("content-id") or "",
-                headers.get("content-disposition") or "",
-                headers.get("content-transfer-encoding") or "",
-                body,
-            )
-        )
-    return parts
-
-
-def _split(
-    content_type: str, parameters: dict[str, str], body: bytes, depth: int, parts: list[Part]
-) -> None:
-    """Take a multipart apart, its leaves appended to `parts`."""
-    if depth > MAX_DEPTH:
-        parts.append(_flagged(content_type, body, "nested-too-deep"))
-        return
-    pieces = _pieces(body, parameters.get("boundary", ""))
-    if pieces is None:
-        parts.append(_flagged(content_type, body, "unsplittable"))
-        return
-    default = "message/rfc822" if content_type == "multipart/digest" else DEFAULT_TYPE
-    for at, piece in enumerate(pieces):
-        if len(parts) >= MAX_PARTS - 1 and at < len(pieces) - 1:
-            parts.append(_flagged(content_type, b"".join(pieces[at:]), "unsplittable"))
-            return
-        if len(parts) >= MAX_PARTS:
-            return
-        _leaf(piece, default, depth, parts)
-
-
-def _pieces(body: bytes, boundary: str) -> list[bytes] | None:
-    """What stands between the delimiters, each beginning with its line end; None: no delimiter.
-
-    A missing final delimiter is forgiven, and so are bare line feeds and a missing or wrong
-    boundary parameter as long as the body starts with a delimiter.
-    """
-    mark = b"--" + boundary.encode("utf-8", "surrogateescape")
-    if not boundary or mark not in body:
-        first = body.lstrip(b"\r\n")[:100].partition(b"\n")[0].rstrip()
-        if len(first) <= 2 or first[:2] != b"--":
-            return None
-        mark = first
-    if body.startswith(mark):
-        pieces = (b"\r\n" + body).split(b"\r\n" + mark)
-    else:
-        pieces = body.split(b"\r\n" + mark)
-    if len(pieces) < 2 or (len(pieces) == 2 and b"\n" + mark in pieces[1]):
-        pieces = (b"\n" + body.replace(b"\r\n", b"\n")).split(b"\n" + mark)
-        if len(pieces) < 2:
-            return None
-    found: list[bytes] = []
-    for piece in pieces[1:]:
-        if piece[:2] == b"\r\n" or piece[:1] == b"\n":
-            found.append(piece)
-        elif piece[:2] == b"--":
-            break
+    flag = ""
+    encoding = headers.get("content-encoding")
+    if encoding:
+        plain = decoded(encoding, body)
+        if plain is None:
+            flag = "undecodable"
         else:
-            rest = piece.lstrip(b" \t")
-            if rest[:2] == b"\r\n" or rest[:1] == b"\n" or not rest:
-                found.append(rest)
-            elif found:  # a longer line that begins like the delimiter: content
-                found[-1] += b"\r\n" + mark + piece
-    return found
+            body = plain
+    content_type, parameters = parse_media_type(headers.get("content-type") or "")
+    if content_type.startswith("multipart/") and not flag:
+        splitter = _Splitter(body)
+        splitter.split(content_type, parameters, 0, len(body), 1)
+        return splitter.parts
+    disposition = headers.get("content-disposition") or ""
+    content_id = headers.get("content-id") or ""
+    transfer = "" if flag else headers.get("content-transfer-encoding") or ""
+    return [_part(content_type, parameters, content_id, disposition, transfer, body, flag)]
 
 
-def _leaf(piece: bytes, default: str, depth: int, parts: list[Part]) -> None:
-    """One piece between delimiters: its header fields and its content."""
-    if piece[:2] == b"\r\n":
-        head, separator, data = piece.partition(b"\r\n\r\n")
-    else:
-        head, separator, data = piece.partition(b"\n\n")
-    if len(head) > MAX_PART_HEADERS or (not separator and b":" not in head[:100]):
-        head, data = b"", piece.lstrip(b"\r\n")
-    content_type, parameters, content_id, disposition, encoding = (
-        default,
-        NO_PARAMETERS,
-        "",
-        "",
-        "",
-    )
-    for name, value in _part_headers(head):
-        if name == "content-type":
-            content_type, parameters = parse_media_type(value)
-        elif name == "content-id":
-            content_id = value
-        elif name == "content-disposition":
-            disposition = value
-        elif name == "content-transfer-encoding":
-            encoding = value
-    if content_type[:10] == "multipart/":
-        if data:
-            _split(content_type, parameters, data, depth + 1, parts)
-        return
-    parts.append(_part(content_type, parameters, content_id, disposition, encoding, data))
+class _Splitter:
+    """Takes one body apart; bounded in depth and in the number of pieces that it looks at."""
+
+    __slots__ = ("body", "parts", "seen")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.parts: list[Part] = []
+        self.seen = 0
+
+    def split(
+        self, content_type: str, parameters: dict[str, str], start: int, end: int, depth: int
+    ) -> None:
+        if depth > MAX_DEPTH:
+            self._keep(content_type, start, end, "nested-too-deep")
+            return
+        delimiter = delimiter_of(self.body, parameters.get("boundary", ""), start, end)
+        if delimiter is None:
+            self._keep(content_type, start, end, "unsplittable")
+            return
+        default = "message/rfc822" if content_type == "multipart/digest" else DEFAULT_TYPE
+        for begin, stop in pieces(self.body, delimiter, start, end):
+            self.seen += 1
+            if self.seen >= MAX_PARTS:
+                self._keep(content_type, begin, end, "unsplittable")
+                return
+            self._piece(default, begin, stop, depth)
+
+    def _piece(self, default: str, start: int, end: int, depth: int) -> None:
+        head, content = head_and_content(self.body, start, end)
+        content_type, parameters = default, NO_PARAMETERS
+        content_id = disposition = encoding = ""
+        for name, value in _fields(head) if head else ():
+            if name == "content-type":
+                content_type, parameters = parse_media_type(value)
+            elif name == "content-id":
+                content_id = value
+            elif name == "content-disposition":
+                disposition = value
+            elif name == "content-transfer-encoding":
+                encoding = value
+        if content_type.startswith("multipart/"):
+            self.split(content_type, parameters, content, end, depth + 1)
+            return
+        data = self.body[content:end]
+        part = _part(content_type, parameters, content_id, disposition, encoding, data, "")
+        self.parts.append(part)
+
+    def _keep(self, content_type: str, start: int, end: int, flag: str) -> None:
+        if start < end and len(self.parts) < MAX_PARTS:
+            data = self.body[start:end]
+            self.parts.append(_part(content_type, NO_PARAMETERS, "", "", "", data, flag))
 
 
-def _part_headers(head: bytes) -> list[tuple[str, str]]:
+def _fields(head: bytes) -> list[tuple[str, str]]:
     text = head.decode("utf-8", "replace")
     if "\n " in text or "\n\t" in text:
         text = text.replace("\r\n", "\n").replace("\n\t", " ").replace("\n ", " ")
@@ -173,14 +139,14 @@ def _part(
     disposition: str,
     encoding: str,
     data: bytes,
+    flag: str,
 ) -> Part:
-    flag = ""
-    if encoding and (encoding := encoding.lower()) not in _PLAIN_ENCODINGS:
-        decoded = _decode(encoding, data)
-        if decoded is None:
-            flag = "undecodable"
+    if encoding:
+        plain = decoded(encoding, data)
+        if plain is None:
+            flag = flag or "undecodable"
         else:
-            data = decoded
+            data = plain
     size = len(data)
     digest = sha256(data).digest()
     if size > SOFT_LIMIT:
@@ -188,7 +154,7 @@ def _part(
         flag = flag or "truncated"
     return Part(
         content_type,
-        parameters.get("charset", "").lower(),
+        parameters["charset"].lower() if "charset" in parameters else "",
         _storable(content_id.strip("<> \t")) if content_id else "",
         _storable(disposition) if disposition else "",
         data,
@@ -199,20 +165,4 @@ def _part(
 
 
 def _storable(value: str) -> str:
-    return value.replace("\0", "\ufffd")[:CONTENT_ID_LIMIT]
-
-
-def _flagged(content_type: str, data: bytes, flag: str) -> Part:
-    return Part(content_type, "", "", "", data[:SOFT_LIMIT], len(data), sha256(data).digest(), flag)
-
-
-def _decode(encoding: str, data: bytes) -> bytes | None:
-    """Undo a transfer encoding (RFC 2045 6); None when it is broken or unknown."""
-    if encoding == "base64":
-        try:
-            return binascii.a2b_base64(data)
-        except binascii.Error:
-            return None
-    if encoding == "quoted-printable":
-        return binascii.a2b_qp(data)
-    return None
+    return value.replace("\0", "\ufffd")[:VALUE_LIMIT]

@@ -19,7 +19,10 @@ SERVICE_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The originator of a message; everything but `uri` may be empty."""
+    """The originator of a message; everything but `uri` and `target` may be empty.
+
+    `uri` tells callers apart; `target` is the addr-spec to send to, as it was written.
+    """
 
     uri: str
     tag: str
@@ -27,6 +30,7 @@ class Caller:
     asserted_uri: str
     language: str
     user_agent: str
+    target: str
 
 
 def identify_caller(headers: Headers, *, trusts_assertion: bool) -> Caller:
@@ -37,9 +41,10 @@ def identify_caller(headers: Headers, *, trusts_assertion: bool) -> Caller:
     value = headers.get("from") or ""
     address = parse_address(value)
     uri = normalise_uri(address.uri) or value[:URI_LIMIT]
-    asserted = ""
+    asserted, target = "", address.uri.strip() or uri
     if trusts_assertion and headers.get("p-asserted-identity") is not None:
-        asserted = _asserted(headers)
+        asserted, asserted_target = _asserted(headers)
+        target = asserted_target or target
     return Caller(
         uri,
         address.tag,
@@ -47,17 +52,21 @@ def identify_caller(headers: Headers, *, trusts_assertion: bool) -> Caller:
         asserted,
         _language(headers),
         (headers.get("user-agent") or "")[:USER_AGENT_LIMIT],
+        target[:URI_LIMIT],
     )
 
 
-def _asserted(headers: Headers) -> str:
-    """The asserted SIP URI, else the tel URI (at most one of each, RFC 3325 9.1)."""
-    uris = [normalise_uri(parse_address(v).uri) for v in headers.split("p-asserted-identity")]
-    for scheme in ("sip:", "sips:", "tel:"):
-        for uri in uris:
-            if uri.startswith(scheme):
-                return uri
-    return ""
+def _asserted(headers: Headers) -> tuple[str, str]:
+    """The asserted SIP URI, else the tel URI (at most one of each, RFC 3325 9.1).
+
+    Normalised, and as it was written.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for value in headers.split("p-asserted-identity"):
+        written = parse_address(value).uri
+        uri = normalise_uri(written)
+        found.setdefault(uri.partition(":")[0], (uri, written))
+    return found.get("sip") or found.get("sips") or found.get("tel") or ("", "")
 
 
 def _language(headers: Headers) -> str:
@@ -110,7 +119,7 @@ def _service_of(uri: str, numbers: Mapping[str, str]) -> str:
     uri = uri.strip()
     if uri[:12].lower() == "urn:service:":
         return uri.partition(";")[0].lower()[:SERVICE_LIMIT]
-    user = user_of(uri)
+    user = user_of(uri).partition(";")[0]  # a phone-context may follow the number
     return numbers.get(user, "") if user else ""
 
 

@@ -29,7 +29,7 @@ VERSION_1 = 0x100
 MAX_MSG_ID = 2**63 - 1
 UNIQUE_PART_LIMIT = 64
 ELEMENT_LIMIT = 100
-CALL_ID_LIMIT = 400
+CALL_ID_LIMIT = 2000
 
 _KNOWN_TYPES = frozenset(map(int, MessageType))
 _CALL_ID, _MSG_ID, _MSG_TYPE = "callid", "msgid", "msgtype"

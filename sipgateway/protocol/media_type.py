@@ -13,10 +13,8 @@ def parse_media_type(value: str) -> tuple[str, dict[str, str]]:
     """Lower-case type/subtype and the parameters by lower-case name; "" gives text/plain."""
     kind, semicolon, rest = value.partition(";")
     kind = kind.strip().lower()
-    if " " in kind or "\t" in kind:
-        kind = "".join(kind.split())
-    if len(kind) > TYPE_LIMIT:
-        kind = kind[:TYPE_LIMIT]
+    if not kind.isprintable() or " " in kind or len(kind) > TYPE_LIMIT:
+        kind = "".join(char for char in kind if char.isprintable() and char != " ")[:TYPE_LIMIT]
     if not semicolon:
         return kind or DEFAULT_TYPE, NO_PARAMETERS
     parameters: dict[str, str] = {}

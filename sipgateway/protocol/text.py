@@ -39,27 +39,39 @@ INVALID_TEXT = "invalid-text"
 def text_of(parts: Sequence[Part]) -> tuple[str, tuple[str, ...]]:
     """The human text of a message and flags about it.
 
-    All text/plain parts joined by line feeds; where there are none, text/html without its tags;
-    where there is none either, what could not be taken apart as multipart. Bytes that are no text
-    in their charset become U+FFFD (flag "invalid-text"), NUL becomes U+2400.
+    All text/plain parts joined by line feeds; where they say nothing, text/html without its tags;
+    then parts whose type makes no sense and multiparts that could not be taken apart: a call for
+    help in a clumsy wrapping is still read. Bytes that are no text in their charset become U+FFFD
+    (flag "invalid-text"), NUL becomes U+2400.
     """
-    texts: list[str] = []
-    flags: tuple[str, ...] = ()
-    for wanted in ("text/plain", "text/html", "multipart/"):
+    for is_wanted in (_is_plain, _is_html, _is_clumsy):
+        texts: list[str] = []
+        flags: tuple[str, ...] = ()
         for part in parts:
-            kind = part.content_type
-            if kind != wanted and not (wanted == "multipart/" and part.flag == "unsplittable"):
+            if not is_wanted(part):
                 continue
             text, clean = decode_text(part.data, part.charset)
             if not clean:
                 flags = (INVALID_TEXT,)
-            if kind == "text/html":
+            if is_wanted is _is_html:
                 text = _without_tags(text)
             if text:
                 texts.append(text)
         if texts:
-            break
-    return "\n".join(texts), flags
+            return "\n".join(texts), flags
+    return "", ()
+
+
+def _is_plain(part: Part) -> bool:
+    return part.content_type == "text/plain"
+
+
+def _is_html(part: Part) -> bool:
+    return part.content_type == "text/html"
+
+
+def _is_clumsy(part: Part) -> bool:
+    return "/" not in part.content_type or part.flag == "unsplittable"
 
 
 def decode_text(data: bytes, charset: str) -> tuple[str, bool]:
