@@ -46,16 +46,25 @@ class SimulatedApp:
 
     Every sending method returns the final response and raises NoFinalResponse when there is none.
     `answer_status` is what the PSAP's messages are answered with, None for silence; what was not
-    answered with 2xx is not in `received`. Use as an async context manager.
+    answered with 2xx is not in `received`. `proxy_headers` are added to every message, as a proxy
+    on the way would. Use as an async context manager.
     """
 
     def __init__(
-        self, target: Target, persona: Persona | None = None, *, timers: Timers | None = None
+        self,
+        target: Target,
+        persona: Persona | None = None,
+        *,
+        call_id: str = "",
+        timers: Timers | None = None,
     ) -> None:
-        self.persona = persona or make_persona(secrets.randbits(32), 0)
-        self.call_id = lmpe.new_call_id(self.persona.element, self.persona.call_id_prefix)
+        self.persona = persona or make_persona(secrets.randbits(32), secrets.randbelow(10_000))
+        self.call_id = call_id or lmpe.new_call_id(
+            self.persona.element, self.persona.call_id_prefix
+        )
         self.agent = UserAgent(target, self._message_received, timers=timers)
         self.answer_status: int | None = 200
+        self.proxy_headers: list[tuple[str, str]] = []
         self.received: list[Received] = []
         self.failures: list[Failure] = []
         self.counters = AppCounters()
@@ -198,6 +207,7 @@ class SimulatedApp:
             ("Content-Language", person.language),
             ("Content-Type", content_type),
             ("User-Agent", USER_AGENT),
+            *self.proxy_headers,
         ]
         return headers, content
 

@@ -58,6 +58,18 @@ async def test_location_travels_when_it_has_changed_and_an_idle_heartbeat_is_emp
     assert moved.header("Geolocation").startswith("<cid:")
 
 
+async def test_call_id_and_headers_of_a_proxy_can_be_given():
+    call_id = "urn:emergency:uid:callid:0123456789:x"
+    async with SmallPsap() as psap:
+        target = Target("udp", "127.0.0.1", psap.port)
+        async with SimulatedApp(target, call_id=call_id, timers=QUICK) as app:
+            app.proxy_headers = [("P-Asserted-Identity", "<sip:alice@example.org>")]
+            await app.start()
+
+    assert psap.arrivals[0].call_info("callid") == call_id
+    assert psap.arrivals[0].header("P-Asserted-Identity") == "<sip:alice@example.org>"
+
+
 async def test_lost_datagrams_are_sent_again_until_answered():
     async with SmallPsap(Manners(lose_first=3)) as psap, app_for(psap) as app:
         await app.start()
