@@ -1,5 +1,6 @@
 """Reads of the record through Django's connection: snapshots, conversations, catch-up."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from psap.models import User
 # A shift lasts twelve hours: as long a call-taker sees what they closed.
 OWN_CLOSED_SHOWN_FOR = timedelta(hours=12)
 LONGEST_REPLAY = 5000
+# Clause 6.1.2.6 writes the prefix in two ways.
+_CALL_ID_PREFIX = re.compile(r"^urn:emergency:(service:)?uid:callid:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,23 @@ def missed_events(seen: Mapping[int, int]) -> EventBatch:
             fixes=[FixRow(*r) for r in _fetch(rows.FIXES_OF_MESSAGES, [chat_ids, message_ids])],
             data=[DataRow(*r) for r in _fetch(rows.DATA_OF_MESSAGES, [chat_ids, message_ids])],
         )
+
+
+def chats_named(name: str) -> list[Chat]:
+    """Return the chats that a call identifier, a unique part or an id of ours (`#12`) may mean.
+
+    Both prefixes of the call identifier count alike, and its element identifier may be left out.
+    """
+    call_id = _CALL_ID_PREFIX.sub("", name.strip())
+    unique_part, _, element = call_id.partition(":")
+    by_call = Q(unique_part=unique_part) & ~Q(unique_part="")
+    if element:
+        by_call &= Q(element=element)
+    if call_id == name.strip() and not element:
+        digits = call_id.removeprefix("#")
+        if digits.isascii() and digits.isdigit() and int(digits) < 2**63:
+            by_call |= Q(pk=int(digits))
+    return list(Chat.objects.filter(by_call).order_by("pk"))
 
 
 def _fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:

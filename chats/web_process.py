@@ -20,7 +20,7 @@ Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitabl
 
 
 class BeatingApplication:
-    """An ASGI application that beats as `web` from its first request on (Daphne has no lifespan)."""
+    """An ASGI application that beats as `web` from its first request (Daphne has no lifespan)."""
 
     def __init__(self, application: Application) -> None:
         self._application = application

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chats.models import Disposition
+from chats.models import Direction, Disposition
 from chats.rows import CardRow, DataRow, EventRow, FixRow, MessageRow
 from chats.selectors import Conversation
 from psap.models import Psap, User
@@ -173,6 +173,64 @@ def conversation(found: Conversation) -> Json:
         "fixes": [fix(row) for row in found.fixes],
         "additionalData": [additional_data(row) for row in found.data],
         "events": [history_event(row) for row in found.events],
+    }
+
+
+def export(found: Conversation) -> Json:
+    """Return a chat's record as `exportchat` prints it (docs/record.md)."""
+    chat = found.chat
+    return {
+        "id": str(chat.id),
+        "callId": chat.call_id,
+        "service": chat.service,
+        "session": chat.session,
+        "endedBy": chat.ended_by,
+        "liveness": chat.liveness,
+        "owner": chat.owner_username,
+        "disposition": chat.disposition,
+        "caller": caller(chat),
+        "openedAt": time(chat.opened_at),
+        "answeredAt": _time_or_none(chat.answered_at),
+        "endedAt": _time_or_none(chat.ended_at),
+        "messages": [_exported_message(row) for row in found.messages],
+        "locations": [
+            {
+                "shape": row.shape,
+                "lat": row.latitude,
+                "lon": row.longitude,
+                "radius": row.radius,
+                "method": row.method,
+                "at": time(row.at),
+                "msgId": row.msg_id,
+            }
+            for row in found.fixes
+        ],
+        "additionalData": [{**row.data, "kind": row.kind} for row in found.data],
+        "events": [
+            {
+                "seq": row.seq,
+                "kind": row.kind,
+                "at": time(row.at),
+                "actor": row.actor,
+                "hash": row.hash,
+            }
+            for row in found.events
+        ],
+    }
+
+
+def _exported_message(row: MessageRow) -> Json:
+    automatic = "caller" if row.direction == Direction.IN else "system"
+    return {
+        "direction": row.direction,
+        "type": row.type,
+        "msgId": row.msg_id,
+        "text": row.text,
+        "status": row.status,
+        "sipStatus": row.sip_status,
+        "author": row.author_username or automatic,
+        "at": time(row.at),
+        "parts": row.parts or [],
     }
 
 

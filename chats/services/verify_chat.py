@@ -1,0 +1,114 @@
+"""Verifying a chat's record: the chain from its first event, and all content against it."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from chats.models import BodyPart, Chat, ChatEvent, Direction, Message
+from chats.services.chain import event_hash, genesis_hash
+from chats.services.chain_heads import Head
+from chats.services.texts import text_digest
+
+# Marks a message or part whose content retention has removed; its digests stay.
+ERASED = "erased"
+TRUNCATED = "truncated"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenLink:
+    """What does not fit, and the event at which it shows; 0 where no event is concerned."""
+
+    seq: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome: how many events there are, the head's hash, and the first broken link."""
+
+    events: int
+    head: bytes
+    broken: BrokenLink | None
+
+
+def verify_chat(*, chat_id: int, heads: Iterable[Head] = ()) -> Verdict:
+    """Recompute a chat's chain and compare texts, parts and exported heads with it.
+
+    Call it where all reads see one instant, or a chat that goes on looks broken.
+    """
+    chat = Chat.objects.get(pk=chat_id)
+    events = list(ChatEvent.objects.filter(chat_id=chat_id).order_by("seq"))
+    faults = [*_chain(chat, events), *_content(chat, events), *_exported(events, heads)]
+    first = min(faults, key=lambda link: link.seq, default=None)
+    return Verdict(len(events), bytes(chat.head_hash), first)
+
+
+def _chain(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
+    previous = genesis_hash(chat.pk)
+    for position, event in enumerate(events, start=1):
+        if event.seq != position:
+            yield BrokenLink(position, f"event {position} is missing")
+            return
+        previous = event_hash(
+            previous,
+            chat_id=chat.pk,
+            seq=event.seq,
+            kind=event.kind,
+            at=event.at,
+            actor=event.actor,
+            message_id=event.message_id,
+            data=event.data,
+        )
+        if previous != bytes(event.hash):
+            yield BrokenLink(event.seq, f"the hash of event {event.seq} ({event.kind}) is wrong")
+            return
+    if (chat.head_seq, bytes(chat.head_hash)) != (len(events), previous):
+        yield BrokenLink(len(events), f"the chat's head is event {chat.head_seq}, not the last")
+
+
+def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
+    messages = {m.pk: m for m in Message.objects.filter(chat=chat).prefetch_related("parts")}
+    told = {"message-received": Direction.IN, "message-queued": Direction.OUT}
+    for event in events:
+        if event.kind not in told:
+            continue
+        message = messages.pop(event.message_id or 0, None)
+        if message is None:
+            yield BrokenLink(event.seq, f"message {event.message_id} is missing or told twice")
+        elif fault := _fault(message, event, told[event.kind]):
+            yield BrokenLink(event.seq, f"message {message.pk}: {fault}")
+    for message in messages.values():
+        yield BrokenLink(0, f"message {message.pk} stands in no event")
+
+
+def _fault(message: Message, event: ChatEvent, direction: Direction) -> str | None:
+    data = event.data
+    if (message.direction, message.type, message.msg_id) != (
+        direction.value,
+        data["type"],
+        data["msgId"],
+    ):
+        return "its direction, type or MsgId is not the recorded one"
+    if ERASED not in message.flags and text_digest(message.text) != data["textSha256"]:
+        return "its text is not the recorded one"
+    parts = sorted(message.parts.all(), key=lambda part: part.position)
+    if [bytes(part.sha256).hex() for part in parts] != data.get("parts", []):
+        return "its parts are not the recorded ones"
+    for part in parts:
+        if not _holds(part):
+            return f"the content of part {part.position} is not the recorded one"
+    return None
+
+
+def _holds(part: BodyPart) -> bool:
+    """Compare a part's content with its digest, where all of it is still there."""
+    if part.content is None or part.flag in (TRUNCATED, ERASED):
+        return True
+    return hashlib.sha256(part.content).digest() == bytes(part.sha256)
+
+
+def _exported(events: list[ChatEvent], heads: Iterable[Head]) -> Iterator[BrokenLink]:
+    hashes = {event.seq: bytes(event.hash).hex() for event in events}
+    for head in heads:
+        if hashes.get(head.seq) != head.hash:
+            yield BrokenLink(head.seq, f"the head exported at {head.at} is not on the chain")
