@@ -62,6 +62,7 @@ class Migration(migrations.Migration):
                 ('disposition', models.CharField(choices=[('resolved', 'Resolved'), ('dispatched', 'Help dispatched'), ('information', 'Information given'), ('duplicate', 'Duplicate of another chat'), ('abandoned', 'Caller gave up'), ('false-alarm', 'False alarm or misuse'), ('test', 'Test')], max_length=20, null=True)),
                 ('caller_uri', models.TextField(help_text='From URI: who the messages say they are from.')),
                 ('asserted_uri', models.TextField(blank=True, default='', help_text='P-Asserted-Identity from a trusted peer (RFC 3325).')),
+                ('target_uri', models.TextField(help_text='Where our messages go, as the caller wrote it.')),
                 ('display_name', models.TextField(blank=True, default='')),
                 ('language', models.CharField(blank=True, default='', max_length=35)),
                 ('user_agent', models.TextField(blank=True, default='')),

@@ -67,6 +67,7 @@ class Chat(models.Model):
     asserted_uri = models.TextField(
         blank=True, default="", help_text="P-Asserted-Identity from a trusted peer (RFC 3325)."
     )
+    target_uri = models.TextField(help_text="Where our messages go, as the caller wrote it.")
     display_name = models.TextField(blank=True, default="")
     language = models.CharField(max_length=35, blank=True, default="")
     user_agent = models.TextField(blank=True, default="")
@@ -115,8 +116,3 @@ class Chat(models.Model):
 
     def __str__(self) -> str:
         return f"chat {self.pk}"
-
-    @property
-    def remote_uri(self) -> str:
-        """Where our messages go: the asserted identity, else the From URI (clause 6.2.3)."""
-        return self.asserted_uri or self.caller_uri

@@ -57,13 +57,11 @@ class EventRows:
 
     async def insert(self, connection: Connection) -> None:
         """Write the events; their transaction id is the server's to fill in."""
-        await insert_rows(connection, _INSERT_EVENTS, self._rows)
+        await run_rows(connection, _INSERT_EVENTS, self._rows)
 
 
-async def insert_rows(
-    connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Run an `INSERT … SELECT FROM unnest(…)` with one array per column."""
+async def run_rows(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement over `unnest(…)` with one array per column; nothing without rows."""
     if rows:
         await connection.execute(statement.encode(), list(map(list, zip(*rows, strict=True))))
 

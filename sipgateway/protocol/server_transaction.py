@@ -110,6 +110,11 @@ class ServerTransactions:
             self._completed[key] = response
             self._deadlines.append((now + self._timer_j, key))
 
+    def forget(self, transaction: ServerTransaction) -> None:
+        """The request could not be taken: its retransmission counts as a new one."""
+        if self._trying.get(transaction.key) is transaction:
+            del self._trying[transaction.key]
+
     def timer(self) -> float | None:
         """When `expire` should be called next."""
         first = self._deadlines[0][0] if self._deadlines else None

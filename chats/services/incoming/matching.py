@@ -14,9 +14,10 @@ from chats.services.incoming.records import IncomingMessage
 class Candidate(Protocol):
     """A chat as far as matching looks at it."""
 
-    id: int
-    element: str
-
+    @property
+    def id(self) -> int: ...
+    @property
+    def element(self) -> str: ...
     @property
     def identities(self) -> frozenset[str]: ...
 

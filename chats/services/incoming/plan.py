@@ -32,7 +32,7 @@ class Decision:
 
     @property
     def greets(self) -> bool:
-        return "greet" in self.step.actions and not self.chat.standalone
+        return "greet" in self.step.actions
 
 
 def decide(
@@ -45,7 +45,10 @@ def decide(
         is_new = chat.id in fresh
         fresh.discard(chat.id)
         step = machine(
-            None if is_new else chat.session, message.msg_type, has_text=bool(message.text)
+            None if is_new else chat.session,
+            message.msg_type,
+            has_text=bool(message.text),
+            standalone=chat.standalone,
         )
         chat.session = step.session
         decisions.append(Decision(message, chat, is_new, step))
@@ -172,7 +175,8 @@ class Rows:
         if message.text:
             chat.last_caller_text = at
         chat.trunk, chat.transport, chat.peer = message.trunk, message.transport, message.peer
-        chat.asserted_uri = chat.asserted_uri or message.asserted_uri
+        if message.asserted_uri and not chat.asserted_uri:
+            chat.asserted_uri, chat.target_uri = message.asserted_uri, message.target_uri
         chat.display_name = message.display_name or chat.display_name
         chat.language = message.language or chat.language
 

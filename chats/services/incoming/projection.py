@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from chats.models import Liveness, Session
-from chats.services.batch import Connection, draw_ids, insert_rows
+from chats.services.batch import Connection, draw_ids, run_rows
 from chats.services.chain import genesis_hash
 from chats.services.identifiers import new_tag
 from chats.services.incoming import statements
@@ -117,7 +117,10 @@ async def _open_chats(
             continue
         chat = matching_chat(message, fresh[message.unique_part]) if message.unique_part else None
         if chat is None:
-            relatives = [*known[message.unique_part], *fresh[message.unique_part]]
+            relatives: list[_KnownChat | ChatState] = [
+                *known[message.unique_part],
+                *fresh[message.unique_part],
+            ]
             linked_to = relatives[0].id if message.unique_part and relatives else None
             chat = _new_chat(next(ids), message, linked_to)
             fresh[message.unique_part].append(chat)
@@ -142,6 +145,7 @@ def _new_chat(chat_id: int, message: IncomingMessage, linked_to: int | None) -> 
         disposition=None,
         caller_uri=message.caller_uri,
         asserted_uri=message.asserted_uri,
+        target_uri=message.target_uri,
         display_name=message.display_name,
         language=message.language,
         user_agent=message.user_agent,
@@ -177,12 +181,12 @@ async def _insert_chats(connection: Connection, chats: list[ChatState]) -> set[i
 async def _write(connection: Connection, rows: Rows, chats: list[ChatState]) -> None:
     additional: list[tuple[Any, ...]] = [(*row[:3], Jsonb(row[3])) for row in rows.additional]
     async with connection.pipeline():
-        await insert_rows(connection, statements.INSERT_MESSAGES, rows.messages)
-        await insert_rows(connection, statements.INSERT_PARTS, rows.parts)
-        await insert_rows(connection, statements.INSERT_FIXES, rows.fixes)
-        await insert_rows(connection, statements.INSERT_ADDITIONAL, additional)
-        await insert_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
+        await run_rows(connection, statements.INSERT_MESSAGES, rows.messages)
+        await run_rows(connection, statements.INSERT_PARTS, rows.parts)
+        await run_rows(connection, statements.INSERT_FIXES, rows.fixes)
+        await run_rows(connection, statements.INSERT_ADDITIONAL, additional)
+        await run_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
         await rows.events.insert(connection)
-        await insert_rows(
+        await run_rows(
             connection, statements.UPDATE_CHATS, [_changed_values(chat) for chat in chats]
         )

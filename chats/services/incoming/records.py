@@ -47,6 +47,7 @@ class IncomingMessage:
     flags: tuple[str, ...]
     caller_uri: str
     asserted_uri: str
+    target_uri: str
     display_name: str
     language: str
     user_agent: str
@@ -72,7 +73,9 @@ class Step(NamedTuple):
 class Machine(Protocol):
     """The session machine: a pure function, given in from the protocol core."""
 
-    def __call__(self, session: str | None, msg_type: int, *, has_text: bool) -> Step: ...
+    def __call__(
+        self, session: str | None, msg_type: int, *, has_text: bool, standalone: bool
+    ) -> Step: ...
 
 
 @dataclass(slots=True)
@@ -91,6 +94,7 @@ class ChatState:
     disposition: str | None
     caller_uri: str
     asserted_uri: str
+    target_uri: str
     display_name: str
     language: str
     user_agent: str

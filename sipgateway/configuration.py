@@ -1,0 +1,65 @@
+"""The PSAP's configuration as the gateway uses it, read from the admin's rows.
+
+Read again every second, so that a change in the admin works without a restart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from psycopg import AsyncConnection
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Names, texts and timers (seconds) of the PSAP and its trunk."""
+
+    psap_name: str = ""
+    public_uri: str = "sip:psap@invalid"
+    greeting: str = ""
+    heartbeat_interval: int = 15
+    lost_after: int = 45
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    trunk: str = ""
+    outbound_proxy: str = ""
+    trusted: tuple[Network, ...] = ()
+
+    def trusts(self, host: str) -> bool:
+        """Say whether a P-Asserted-Identity from this address is believed (RFC 3325)."""
+        return _is_within(host, self.trusted)
+
+
+@lru_cache(maxsize=4096)
+def _is_within(host: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
+
+
+async def load_configuration(connection: AsyncConnection[tuple[Any, ...]]) -> Configuration:
+    """Read the one PSAP row, the number table and the first trunk; defaults where there is none."""
+    cursor = await connection.execute(
+        "SELECT name, public_uri, greeting, heartbeat_interval, lost_after FROM psap_psap LIMIT 1"
+    )
+    psap = await cursor.fetchone()
+    cursor = await connection.execute("SELECT number, service FROM psap_servicenumber")
+    numbers = dict(await cursor.fetchall())
+    cursor = await connection.execute(
+        "SELECT name, outbound_proxy, trusted_networks FROM psap_trunk ORDER BY id LIMIT 1"
+    )
+    trunk = await cursor.fetchone() or ("", "", "")
+    if psap is None:
+        return Configuration(numbers=numbers)
+    return Configuration(
+        *psap,
+        numbers=numbers,
+        trunk=trunk[0],
+        outbound_proxy=trunk[1],
+        trusted=tuple(ip_network(text, strict=False) for text in trunk[2].split()),
+    )

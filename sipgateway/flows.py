@@ -1,0 +1,60 @@
+"""Flows: the ways back to a peer. A chat's answers leave on the flow that it came on."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Flow(Protocol):
+    """Where bytes came from and where the answers go."""
+
+    transport: str  # "udp" or "tcp"
+    reliable: bool
+    peer: str  # host:port, the host of an IPv6 address in brackets
+
+    def send(self, data: bytes) -> bool:
+        """Send now, or say that this flow is gone."""
+        ...
+
+
+Receive = Callable[[bytes, Flow], None]
+
+
+def format_address(host: str, port: int) -> str:
+    """Write an address as host:port, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Take host:port apart again."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class Flows:
+    """Connections that are open now, by peer; a datagram peer needs none."""
+
+    def __init__(self) -> None:
+        self._connections: dict[str, Flow] = {}
+        self._datagram_flow: Callable[[str], Flow] | None = None
+
+    def serve_datagrams(self, make_flow: Callable[[str], Flow]) -> None:
+        """Give the way to reach any datagram peer."""
+        self._datagram_flow = make_flow
+
+    def opened(self, flow: Flow) -> None:
+        """Remember a connection."""
+        self._connections[flow.peer] = flow
+
+    def closed(self, flow: Flow) -> None:
+        """Forget a connection, unless a newer one has its place."""
+        if self._connections.get(flow.peer) is flow:
+            del self._connections[flow.peer]
+
+    def find(self, transport: str, peer: str) -> Flow | None:
+        """Return the live flow to a peer, None when its connection is gone."""
+        if transport == "udp":
+            return self._datagram_flow(peer) if self._datagram_flow else None
+        return self._connections.get(peer)
+
+    def __len__(self) -> int:
+        return len(self._connections)

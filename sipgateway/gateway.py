@@ -1,0 +1,197 @@
+"""The gateway process: the parts put together, each in a task of its own."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+
+from django.conf import settings
+
+from chats import wakeup
+from chats.models import DeliveryStatus
+from chats.services.deliveries import Delivery
+from chats.services.identifiers import new_branch, new_sip_call_id
+from chats.services.incoming import Projection
+from sipgateway.arrivals import Arrival
+from sipgateway.configuration import Configuration
+from sipgateway.database import Database
+from sipgateway.desks import expire_desk_leases
+from sipgateway.flows import Flows
+from sipgateway.heartbeats import Heartbeats
+from sipgateway.housekeeping import Housekeeping
+from sipgateway.intake import Intake
+from sipgateway.journal import Journaled, JournalWriter
+from sipgateway.outgoing import Outgoing
+from sipgateway.presence import Presence
+from sipgateway.projector import Projector
+from sipgateway.routes import Routes
+from sipgateway.sender import OutboxSender
+from sipgateway.tcp import TcpListener
+from sipgateway.udp import UdpListener
+from sipgateway.wakeups import listen
+
+logger = logging.getLogger(__name__)
+
+EXPIRE_TRANSACTIONS_EVERY = 0.5
+WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  (compared with, not bound to)
+
+
+class Gateway:
+    """One SIP gateway: listens, journals, projects, sends."""
+
+    def __init__(self, *, host: str, port: int, database_url: str, redis_url: str) -> None:
+        self._host = host
+        self._port = port
+        self._database_url = database_url
+        self._redis_url = redis_url
+        self._loop = asyncio.get_running_loop()
+        self._name = f"{socket.gethostname()[:50]}:sip:{port}"
+        clock = self._loop.time
+        self._flows = Flows()
+        self._presence = Presence()
+        self._outgoing = Outgoing(clock)
+        self._journal = JournalWriter(
+            self._database("journal"), acknowledge=self._acknowledge, hand_over=self._hand_over
+        )
+        self._projector = Projector(
+            self._database("projector"),
+            configuration=self._configuration,
+            projected=self._projected,
+            clock=clock,
+        )
+        self._intake = Intake(
+            journal=self._journal,
+            presence=self._presence,
+            outgoing=self._outgoing,
+            configuration=self._configuration,
+            commits_succeed=lambda: self._housekeeping.commits_succeed(),
+            clock=clock,
+        )
+        self._tcp = TcpListener(self._flows, self._intake.receive, self._intake.refuse_oversized)
+        self._routes = Routes(
+            self._flows,
+            self._tcp,
+            outbound_proxy=lambda: self._configuration().outbound_proxy,
+            host=_named_host(host),
+            port=port,
+        )
+        self._sender = OutboxSender(
+            self._database("outbox"),
+            name=self._name,
+            outgoing=self._outgoing,
+            routes=self._routes,
+            public_uri=lambda: self._configuration().public_uri,
+            recorded=self._recorded,
+        )
+        self._heartbeats = Heartbeats(
+            self._presence,
+            self._outgoing,
+            self._routes,
+            public_uri=lambda: self._configuration().public_uri,
+            interval=lambda: self._configuration().heartbeat_interval,
+            clock=clock,
+            new_id=new_sip_call_id,
+            new_branch=new_branch,
+        )
+        self._housekeeping = Housekeeping(
+            self._database("housekeeping"),
+            self._presence,
+            name=self._name,
+            take_up=self._projector.take_up,
+            chats_changed=_wake_screens,
+            outbox_filled=self._sender.wake,
+            expire_leases=expire_desk_leases,
+            clock=clock,
+        )
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; raises OSError when a port is taken."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, stop.set)
+        async with AsyncExitStack() as stack:
+            udp = UdpListener(self._host, self._port, self._intake.receive)
+            stack.callback(udp.close)
+            self._flows.serve_datagrams(udp.flow)
+            await self._tcp.listen(self._host, self._port)
+            stack.push_async_callback(self._tcp.close)
+            logger.info("listening on %s:%d, UDP and TCP", self._host, self._port)
+            tasks = [asyncio.create_task(work) for work in self._work()]
+            stack.callback(lambda: [task.cancel() for task in tasks])
+            stopping = asyncio.create_task(stop.wait())
+            done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()  # a dead task ends the process; the supervisor starts it anew
+
+    def _work(self) -> list[Coroutine[None, None, None]]:
+        return [
+            self._journal.run(),
+            self._project(),
+            self._outgoing.run(),
+            self._expire_transactions(),
+            listen(self._redis_url, wakeup.OUTBOX, self._sender.wake),
+        ]
+
+    async def _project(self) -> None:
+        """Take up what a crash left, then start everything that works on the record."""
+        await self._housekeeping.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._projector.run())
+            group.create_task(self._sender.run())
+            group.create_task(self._sender.run_marking(self._database("deliveries")))
+            group.create_task(self._heartbeats.run())
+            group.create_task(self._housekeeping.run())
+            group.create_task(self._housekeeping.run_leases())
+
+    async def _expire_transactions(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRE_TRANSACTIONS_EVERY)
+            self._intake.expire()
+
+    def _database(self, name: str) -> Database:
+        return Database(self._database_url, name)
+
+    def _configuration(self) -> Configuration:
+        return self._housekeeping.configuration
+
+    def _acknowledge(self, arrival: Arrival) -> None:
+        self._intake.acknowledge(arrival)
+
+    def _hand_over(self, journaled: Journaled) -> None:
+        self._projector.hand_over(journaled)
+
+    def _projected(self, projection: Projection) -> None:
+        due = self._loop.time() + self._configuration().heartbeat_interval
+        self._presence.learn(projection.chats, due)
+        if projection.queued_answers:
+            self._sender.wake()
+        _wake_screens()
+
+    def _recorded(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            if delivery.status is DeliveryStatus.DELIVERED:
+                self._presence.mark_greeted(delivery.chat_id)
+        _wake_screens()
+
+
+def _wake_screens() -> None:
+    wakeup.publish(wakeup.EVENTS)
+
+
+def _named_host(host: str) -> str:
+    """Name ourselves in Via: the bound address, else the host's name."""
+    return socket.getfqdn() if host in WILDCARDS else host
+
+
+async def serve() -> None:
+    """Run the gateway of this instance."""
+    environment = settings.ENVIRONMENT
+    gateway = Gateway(
+        host=environment.host,
+        port=environment.sip_port,
+        database_url=environment.database_url,
+        redis_url=environment.redis_url,
+    )
+    await gateway.run()

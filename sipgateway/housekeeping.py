@@ -1,0 +1,178 @@
+"""What the gateway does every second or so: deadlines are rows, and here they are swept.
+
+All on one connection. What it learns on the way, the configuration and whether commits succeed,
+is what the rest of the gateway goes by.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from chats.services.incoming import IncomingMessage
+from chats.services.liveness import SignOfLife, mark_lost, record_signs_of_life
+from sipgateway.configuration import Configuration, load_configuration
+from sipgateway.database import Database
+from sipgateway.presence import LiveChat, Presence
+from sipgateway.unprojected import advance_mark, load_unprojected
+
+logger = logging.getLogger(__name__)
+
+TURN = 1.0
+FLUSH_EVERY = 2
+SWEEP_EVERY = 5
+COMMITS_ARE_STALE_AFTER = 3.0
+# A journal row that is younger is on its way through memory.
+SETTLED_AFTER = timedelta(seconds=5)
+
+_BEAT = b"""
+INSERT INTO psap_serviceprocess (name, instance, started_at, beat_at) VALUES ('gateway', %b, %b, %b)
+ON CONFLICT (name, instance) DO UPDATE
+SET started_at = excluded.started_at, beat_at = excluded.beat_at
+"""
+
+
+class Housekeeping:
+    """The gateway's chores."""
+
+    def __init__(
+        self,
+        database: Database,
+        presence: Presence,
+        *,
+        name: str,
+        take_up: Callable[[list[IncomingMessage]], None],
+        chats_changed: Callable[[], None],
+        outbox_filled: Callable[[], None],
+        expire_leases: Callable[[], Awaitable[object]],
+        clock: Callable[[], float],
+    ) -> None:
+        self.configuration = Configuration()
+        self._database = database
+        self._presence = presence
+        self._name = name
+        self._take_up = take_up
+        self._chats_changed = chats_changed
+        self._outbox_filled = outbox_filled
+        self._expire_leases = expire_leases
+        self._clock = clock
+        self._started_at = datetime.now(UTC)
+        self._last_commit = float("-inf")
+
+    def commits_succeed(self) -> bool:
+        """Say whether PostgreSQL has committed something for us just now."""
+        return self._clock() - self._last_commit < COMMITS_ARE_STALE_AFTER
+
+    async def start(self) -> None:
+        """Load the configuration and the open chats; waits until PostgreSQL is there."""
+        await self._database.retry(self._beat)
+        await self._database.retry(self._sweep_journal)  # nothing is on its way in memory yet
+        await self._database.retry(self._load_presence)
+
+    async def run(self) -> None:
+        """Do the chores for ever, one turn a second."""
+        turn = 0
+        while True:
+            await asyncio.sleep(TURN)
+            turn += 1
+            await self._do(self._beat)
+            if turn % FLUSH_EVERY == 0:
+                await self._do(self._flush)
+            await self._do(self._find_lost)
+            if turn % SWEEP_EVERY == 0:
+                await self._do(self._sweep_settled_journal)
+
+    async def run_leases(self) -> None:
+        """Let the chats of silent desks ring again, apart from the other chores."""
+        while True:
+            await asyncio.sleep(TURN)
+            try:
+                await self._expire_leases()
+            except Exception:  # a sweep that fails is tried again in a second
+                logger.exception("leases were not swept")
+
+    async def _do(self, chore: Callable[[], Awaitable[None]]) -> None:
+        """Do one chore; one that fails waits for its next turn and keeps no other from its own."""
+        try:
+            await self._database.retry(chore)
+        except psycopg.Error:
+            logger.exception("%s failed", chore.__name__)
+
+    async def _beat(self) -> None:
+        connection = await self._database.connection()
+        now = datetime.now(UTC)
+        await connection.execute(_BEAT, (self._name, self._started_at, now))
+        self._last_commit = self._clock()
+        self.configuration = await load_configuration(connection)
+
+    async def _load_presence(self) -> None:
+        connection = await self._database.connection()
+        cursor = await connection.execute(
+            "SELECT id, call_id, unique_part, element, caller_uri, target_uri, local_tag, liveness,"
+            " transport, peer, last_sign_of_life, EXISTS (SELECT FROM chats_message m"
+            " WHERE m.chat_id = c.id AND m.direction = 'out' AND m.status = 'delivered')"
+            " FROM chats_chat c WHERE session = 'open' AND disposition IS NULL"
+        )
+        for row in await cursor.fetchall():
+            self._presence.add(
+                LiveChat(
+                    id=row[0],
+                    call_id=row[1],
+                    key=(row[2], row[3], row[4]),
+                    remote_uri=row[5],
+                    local_tag=row[6],
+                    liveness=row[7],
+                    transport=row[8],
+                    peer=row[9],
+                    last_sign_of_life=row[10],
+                    heartbeat_due=self._clock() + self.configuration.heartbeat_interval,
+                    greeted=row[11],
+                )
+            )
+
+    async def _flush(self) -> None:
+        chats = self._presence.take_unflushed()
+        if not chats:
+            return
+        try:
+            connection = await self._database.connection()
+            signs = [SignOfLife(c.id, c.last_sign_of_life, c.transport, c.peer) for c in chats]
+            async with connection.transaction():
+                written = await record_signs_of_life(connection, signs, now=datetime.now(UTC))
+        except BaseException:
+            self._presence.put_back(chats)
+            raise
+        self._presence.put_back(chat for chat in chats if chat.id not in written)
+        self._outbox_filled()
+
+    async def _find_lost(self) -> None:
+        """Mark silent chats lost; while we were away ourselves nobody could be heard."""
+        now = datetime.now(UTC)
+        silence = timedelta(seconds=self.configuration.lost_after)
+        if now - self._started_at < silence:
+            return
+        connection = await self._database.connection()
+        heard = self._presence.unflushed_ids()
+        async with connection.transaction():
+            lost = await mark_lost(connection, silent_since=now - silence, heard=heard, now=now)
+        if lost:
+            self._presence.mark_lost(lost)
+            self._chats_changed()
+
+    async def _sweep_journal(self, age: timedelta = timedelta()) -> None:
+        """Take up what is in the journal and on no chat, as far as it is older than `age`."""
+        connection = await self._database.connection()
+        before = datetime.now(UTC) - age
+        after = 0
+        while found := await load_unprojected(
+            connection, after=after, before=before, configuration=self.configuration
+        ):
+            self._take_up(found)
+            after = found[-1].journal_id
+
+    async def _sweep_settled_journal(self) -> None:
+        await self._sweep_journal(SETTLED_AFTER)
+        connection = await self._database.connection()
+        await advance_mark(connection, before=datetime.now(UTC) - SETTLED_AFTER)

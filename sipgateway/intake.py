@@ -1,0 +1,131 @@
+"""What a SIP message that arrives leads to: an answer, a place in the journal, or silence.
+
+MESSAGE is acknowledged by the journal after its COMMIT, never here; only a heartbeat that brings
+nothing new is answered from memory.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sipgateway.answers import response_bytes, way_back
+from sipgateway.arrivals import Arrival
+from sipgateway.configuration import Configuration
+from sipgateway.flows import Flow, split_address
+from sipgateway.journal import JournalWriter
+from sipgateway.outgoing import Outgoing
+from sipgateway.presence import Presence
+from sipgateway.protocol.errors import LocalProtocolError, RemoteProtocolError
+from sipgateway.protocol.lmpe import identify, identify_caller, request_key
+from sipgateway.protocol.message import Request, Response, parse_message
+from sipgateway.protocol.transaction import Retransmission, ServerTransactions
+from sipgateway.refusals import RefusalLog
+
+logger = logging.getLogger(__name__)
+
+ALLOW = ("Allow", "MESSAGE, OPTIONS")
+ACCEPT = ("Accept", "text/plain, multipart/mixed, application/pidf+xml, */*")
+
+
+class Intake:
+    """The first to see what a transport has framed."""
+
+    def __init__(
+        self,
+        *,
+        journal: JournalWriter,
+        presence: Presence,
+        outgoing: Outgoing,
+        configuration: Callable[[], Configuration],
+        commits_succeed: Callable[[], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self._journal = journal
+        self._presence = presence
+        self._outgoing = outgoing
+        self._configuration = configuration
+        self._commits_succeed = commits_succeed
+        self._clock = clock
+        self._transactions = ServerTransactions()
+        self.refusals = RefusalLog(clock)
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """Take one datagram or one frame of a stream."""
+        if not data.strip(b"\r\n\0"):
+            return  # a keep-alive (RFC 5626 3.5.1)
+        try:
+            message = parse_message(data)
+        except RemoteProtocolError as error:
+            self._refuse(error, flow)
+            return
+        if isinstance(message, Response):
+            self._outgoing.receive_response(message)
+        elif message.method == "MESSAGE":
+            self._receive_message(message, flow)
+        elif message.method == "OPTIONS":
+            status = 200 if self._commits_succeed() else 503
+            self._answer(message, flow, status, (ALLOW, ACCEPT))
+        elif message.method != "ACK":  # an ACK is never answered
+            self._answer(message, flow, 405, (ALLOW,))
+
+    def refuse_oversized(self, header: bytes, flow: Flow) -> None:
+        """Answer 413 to a message over the hard limit, of which only the header was read."""
+        try:
+            request = parse_message(header)
+        except RemoteProtocolError as error:
+            request = error.request
+        if isinstance(request, Request):
+            self._answer(request, flow, 413)
+        self.refusals.note(flow.peer, "413 over the size limit")
+
+    def expire(self) -> None:
+        """Forget transactions whose Timer J has fired."""
+        self._transactions.expire(self._clock())
+
+    def _receive_message(self, request: Request, flow: Flow) -> None:
+        now = self._clock()
+        outcome = self._transactions.receive_request(
+            request, now, source=flow.peer, reliable=flow.reliable
+        )
+        if isinstance(outcome, Retransmission):
+            if outcome.final is not None:
+                flow.send(outcome.final)
+            return
+        configuration = self._configuration()
+        host, _ = split_address(flow.peer)
+        arrival = Arrival(
+            request=request,
+            identifiers=identify(request.headers),
+            caller=identify_caller(request.headers, trusts_assertion=configuration.trusts(host)),
+            flow=flow,
+            transaction=outcome,
+            received_at=datetime.now(UTC),
+            trunk=configuration.trunk,
+            key=request_key(request),
+        )
+        if self._presence.absorbs(arrival):
+            self.acknowledge(arrival)
+        elif not self._journal.offer(arrival):
+            # Full: silence, so that the app sends it again; a 503 could end its attempt.
+            self._transactions.forget(outcome)
+            self.refusals.note(flow.peer, "journal queue full")
+
+    def acknowledge(self, arrival: Arrival) -> None:
+        """Send the 200 and keep it for retransmissions."""
+        data = response_bytes(arrival.request, arrival.flow, 200)
+        try:
+            arrival.transaction.respond(data, self._clock())
+        except LocalProtocolError:
+            pass  # it took us longer than Timer F; the app may still listen
+        way_back(arrival.request, arrival.flow).send(data)
+
+    def _answer(
+        self, request: Request, flow: Flow, status: int, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        way_back(request, flow).send(response_bytes(request, flow, status, headers))
+
+    def _refuse(self, error: RemoteProtocolError, flow: Flow) -> None:
+        self.refusals.note(flow.peer, f"{error.status} {error.reason}")
+        request = error.request
+        if isinstance(request, Request) and request.method != "ACK":
+            self._answer(request, flow, error.status)

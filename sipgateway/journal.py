@@ -1,0 +1,120 @@
+"""The journal writer: group commit of what has arrived; a 200 leaves only after its COMMIT.
+
+One writer takes whatever waits and inserts it in one statement into a table that nothing locks,
+so nothing that happens to a chat can stop intake. A batch that PostgreSQL refuses is halved until
+the one row that it cannot take stands alone; that one is stored raw.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from sipgateway.arrivals import Arrival
+from sipgateway.database import Database
+from sipgateway.failpoints import reach
+from sipgateway.interpret import storable
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BATCH = 256
+LARGEST_BATCH_BYTES = 32 * 1024 * 1024
+LONGEST_QUEUE = 20_000
+LARGEST_QUEUE_BYTES = 256 * 1024 * 1024
+
+_INSERT = (
+    b"INSERT INTO chats_journal (received_at, trunk, transport, peer, request_key, call_id, raw)"
+    b" SELECT * FROM unnest(%b::timestamptz[], %b::text[], %b::text[], %b::text[], %b::bytea[],"
+    b" %b::text[], %b::bytea[]) ON CONFLICT (request_key) DO NOTHING RETURNING request_key, id"
+)
+
+Journaled = list[tuple[int, Arrival]]
+
+
+class JournalWriter:
+    """Queues arrivals, commits them in batches, then lets them be acknowledged."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        acknowledge: Callable[[Arrival], None],
+        hand_over: Callable[[Journaled], None],
+    ) -> None:
+        self._database = database
+        self._acknowledge = acknowledge
+        self._hand_over = hand_over
+        self._queue: deque[Arrival] = deque()
+        self._queued_bytes = 0
+        self._filled = asyncio.Event()
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Queue an arrival; False when the queue is full."""
+        if len(self._queue) >= LONGEST_QUEUE or self._queued_bytes > LARGEST_QUEUE_BYTES:
+            return False
+        self._queue.append(arrival)
+        self._queued_bytes += arrival.size
+        self._filled.set()
+        return True
+
+    async def run(self) -> None:
+        """Write for ever; what cannot be committed yet waits, unacknowledged."""
+        while True:
+            await self._filled.wait()
+            batch = self._take()
+            if batch:
+                await self._write(batch)
+            if not self._queue:
+                self._filled.clear()
+
+    def _take(self) -> list[Arrival]:
+        batch: list[Arrival] = []
+        size = 0
+        while self._queue and len(batch) < LARGEST_BATCH and size < LARGEST_BATCH_BYTES:
+            arrival = self._queue.popleft()
+            size += arrival.size
+            batch.append(arrival)
+        self._queued_bytes -= size
+        return batch
+
+    async def _write(self, batch: list[Arrival]) -> None:
+        try:
+            ids = await self._database.retry(lambda: self._insert(batch))
+        except psycopg.Error as error:  # refused for what it holds, not for the connection
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._write(batch[:middle])
+                await self._write(batch[middle:])
+                return
+            logger.error("the journal refuses %s, storing it raw: %s", batch[0].flow.peer, error)
+            ids = await self._database.retry(lambda: self._insert(batch, raw_alone=True))
+        reach("after-commit")
+        for arrival in batch:
+            self._acknowledge(arrival)
+        reach("after-200")
+        # A key without an id was in the journal before: a retransmission over a restart.
+        self._hand_over([(ids[a.key], a) for a in batch if a.key in ids])
+
+    async def _insert(
+        self, batch: Sequence[Arrival], *, raw_alone: bool = False
+    ) -> dict[bytes, int]:
+        connection = await self._database.connection()
+        reach("before-insert")
+        async with connection.transaction():
+            cursor = await connection.execute(
+                _INSERT,
+                (
+                    [a.received_at for a in batch],
+                    [storable(a.trunk) for a in batch],
+                    [a.flow.transport for a in batch],
+                    [a.flow.peer for a in batch],
+                    [a.key for a in batch],
+                    ["" if raw_alone else storable(a.identifiers.call_id) for a in batch],
+                    [a.request.raw for a in batch],
+                ),
+            )
+            ids = {bytes(key): journal_id for key, journal_id in await cursor.fetchall()}
+            reach("before-commit")
+        return ids

@@ -1,0 +1,143 @@
+"""Live chats in memory: signs of life without a row each, and when our heartbeats are due.
+
+A cache of the record and nothing more: a restart reads it back, and what it has not flushed yet
+is two seconds of signs of life.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from chats.services.incoming import ChatState
+from sipgateway.arrivals import Arrival
+from sipgateway.protocol.lmpe import MessageType
+
+HEARTBEATS = (MessageType.HEARTBEAT, MessageType.HEARTBEAT_INACTIVE)
+
+Key = tuple[str, str, str]  # unique part, element, From URI
+
+
+@dataclass(slots=True)
+class LiveChat:
+    """An open chat as the gateway needs it between two messages."""
+
+    id: int
+    call_id: str
+    key: Key
+    remote_uri: str
+    local_tag: str
+    liveness: str
+    transport: str
+    peer: str
+    last_sign_of_life: datetime
+    heartbeat_due: float
+    greeted: bool = False
+    heartbeat_branch: str = ""
+    last_body: bytes | None = None
+
+
+class Presence:
+    """The open chats, found by what their messages say about themselves."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, LiveChat] = {}
+        self._by_id: dict[int, LiveChat] = {}
+        self._unflushed: dict[int, LiveChat] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def chats(self) -> Iterable[LiveChat]:
+        """Every open chat."""
+        return self._by_id.values()
+
+    def find(self, chat_id: int) -> LiveChat | None:
+        """Return an open chat by its id."""
+        return self._by_id.get(chat_id)
+
+    def absorbs(self, arrival: Arrival) -> bool:
+        """Take a heartbeat that brings nothing new; False when it belongs on the record.
+
+        New is another body than the last heartbeat's, another liveness, or a chat unknown here.
+        """
+        identifiers = arrival.identifiers
+        if identifiers.msg_type not in HEARTBEATS:
+            return False
+        chat = self._by_key.get((identifiers.unique_part, identifiers.element, arrival.caller.uri))
+        if chat is None:
+            return False
+        body = arrival.request.body
+        if body and body != chat.last_body:
+            chat.last_body = body
+            return False
+        shown = "alive" if identifiers.msg_type == MessageType.HEARTBEAT else "background"
+        if shown != chat.liveness:
+            return False
+        chat.last_sign_of_life = arrival.received_at
+        chat.transport, chat.peer = arrival.flow.transport, arrival.flow.peer
+        self._unflushed[chat.id] = chat
+        return True
+
+    def learn(self, chats: Iterable[ChatState], heartbeat_due: float) -> None:
+        """Take over what a projection made of its chats; an ended one is forgotten."""
+        for state in chats:
+            known = self._by_id.get(state.id)
+            if state.session != "open":
+                self.forget(state.id)
+                continue
+            chat = LiveChat(
+                id=state.id,
+                call_id=state.call_id,
+                key=(state.unique_part, state.element, state.caller_uri),
+                remote_uri=state.target_uri,
+                local_tag=state.local_tag,
+                liveness=state.liveness,
+                transport=state.transport,
+                peer=state.peer,
+                last_sign_of_life=state.last_sign_of_life,
+                heartbeat_due=known.heartbeat_due if known else heartbeat_due,
+                greeted=known.greeted if known else False,
+                heartbeat_branch=known.heartbeat_branch if known else "",
+                last_body=known.last_body if known else None,
+            )
+            self.add(chat)
+            self._unflushed[chat.id] = chat
+
+    def add(self, chat: LiveChat) -> None:
+        """Keep an open chat; one without a call id gets no heartbeats and is not looked for."""
+        if chat.call_id:
+            self._by_id[chat.id] = chat
+            self._by_key[chat.key] = chat
+
+    def forget(self, chat_id: int) -> None:
+        """Drop a chat that is no longer open."""
+        chat = self._by_id.pop(chat_id, None)
+        if chat is not None and self._by_key.get(chat.key) is chat:
+            del self._by_key[chat.key]
+        self._unflushed.pop(chat_id, None)
+
+    def mark_lost(self, chat_ids: Iterable[int]) -> None:
+        """Note chats that the record counts as lost, so that their next sign of life is news."""
+        for chat_id in chat_ids:
+            if chat := self._by_id.get(chat_id):
+                chat.liveness = "lost"
+
+    def unflushed_ids(self) -> list[int]:
+        """Return the chats whose last sign of life is not in the database yet."""
+        return list(self._unflushed)
+
+    def mark_greeted(self, chat_id: int) -> None:
+        """Note that the app has acknowledged our start: heartbeats may begin (clause 6.2.5)."""
+        if chat := self._by_id.get(chat_id):
+            chat.greeted = True
+
+    def take_unflushed(self) -> list[LiveChat]:
+        """Return the chats with signs of life since the last call."""
+        chats = list(self._unflushed.values())
+        self._unflushed.clear()
+        return chats
+
+    def put_back(self, chats: Iterable[LiveChat]) -> None:
+        """Keep chats for the next flush."""
+        for chat in chats:
+            self._unflushed.setdefault(chat.id, chat)

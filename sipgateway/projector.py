@@ -1,0 +1,171 @@
+"""The projector: applies journaled messages to their chats, right behind the journal.
+
+A chat that somebody else holds, or a message that the database refuses, waits its turn alone. A
+sweep takes up what a crash left between journal and chat.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import psycopg
+
+from chats.services.incoming import IncomingMessage, Projection, Step, project_messages
+from sipgateway.configuration import Configuration
+from sipgateway.database import Database
+from sipgateway.interpret import interpret, interpret_text_alone
+from sipgateway.journal import Journaled
+from sipgateway.protocol import session
+from sipgateway.waiting import WaitingRoom
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BATCH = 128
+# How soon a chat that was held is tried again.
+LOOK_AGAIN = 0.1
+
+_steps: dict[tuple[str | None, int, bool, bool], Step] = {}
+
+
+def machine(state: str | None, msg_type: int, *, has_text: bool, standalone: bool) -> Step:
+    """Run the protocol core's session machine, in the words of the record."""
+    key = (state, msg_type, has_text, standalone)
+    step = _steps.get(key)
+    if step is None:
+        known = session.Session(state) if state is not None else None
+        outcome = session.step(known, msg_type, has_text=has_text, standalone=standalone)
+        step = Step(outcome.new.value, frozenset(action.value for action in outcome.actions))
+        if len(_steps) < 10_000:  # message types are the caller's to choose
+            _steps[key] = step
+    return step
+
+
+class Projector:
+    """One task that keeps the chats in step with the journal."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        configuration: Callable[[], Configuration],
+        projected: Callable[[Projection], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._configuration = configuration
+        self._projected = projected
+        self._queue: deque[IncomingMessage] = deque()
+        self._journaled: deque[Journaled] = deque()
+        self._waiting = WaitingRoom(clock)
+        self._filled = asyncio.Event()
+
+    def hand_over(self, journaled: Journaled) -> None:
+        """Take messages that were just committed to the journal."""
+        if journaled:
+            self._journaled.append(journaled)
+            self._filled.set()
+
+    def take_up(self, messages: list[IncomingMessage]) -> None:
+        """Take messages that the sweep found in the journal and on no chat."""
+        known = self._waiting.journal_ids() | {m.journal_id for m in self._queue}
+        known |= {journal_id for batch in self._journaled for journal_id, _ in batch}
+        self._queue.extend(m for m in messages if m.journal_id not in known)
+        self._filled.set()
+
+    @property
+    def backlog(self) -> int:
+        """Messages that are journaled and not yet on their chat."""
+        return len(self._queue) + sum(map(len, self._journaled)) + len(self._waiting)
+
+    async def run(self) -> None:
+        """Project for ever."""
+        while True:
+            batch = self._next_batch()
+            if batch:
+                await self._project(batch)
+                await asyncio.sleep(0)  # let the sockets have their turn
+                continue
+            self._filled.clear()
+            try:
+                async with asyncio.timeout(LOOK_AGAIN if self._waiting else None):
+                    await self._filled.wait()
+            except TimeoutError:
+                pass
+
+    def _next_batch(self) -> list[IncomingMessage]:
+        batch = self._waiting.due()
+        while len(batch) < LARGEST_BATCH and (self._queue or self._journaled):
+            message = self._queue.popleft() if self._queue else None
+            if message is None:
+                self._queue.extend(self._interpret(self._journaled.popleft()))
+            elif not self._waiting.joins(message):
+                batch.append(message)
+        return batch
+
+    def _interpret(self, journaled: Journaled) -> list[IncomingMessage]:
+        configuration = self._configuration()
+        return [
+            interpret(
+                arrival.request,
+                arrival.identifiers,
+                arrival.caller,
+                journal_id=journal_id,
+                received_at=arrival.received_at,
+                trunk=arrival.trunk,
+                transport=arrival.flow.transport,
+                peer=arrival.flow.peer,
+                numbers=configuration.numbers,
+            )
+            for journal_id, arrival in journaled
+        ]
+
+    async def _project(self, batch: list[IncomingMessage]) -> None:
+        """Project a batch; what is refused is halved until it stands alone."""
+        try:
+            projection = await self._database.retry(lambda: self._write(batch))
+        except psycopg.errors.UniqueViolation:
+            await self._drop_projected(batch)
+            return
+        except Exception as error:  # noqa: BLE001  (a fault of ours must cost one message at most)
+            await self._halve(batch, error)
+            return
+        self._waiting.add(projection.waiting)
+        self._projected(projection)
+
+    async def _write(self, batch: list[IncomingMessage]) -> Projection:
+        connection = await self._database.connection()
+        async with connection.transaction():
+            return await project_messages(
+                connection, batch, machine=machine, greeting=self._configuration().greeting
+            )
+
+    async def _halve(self, batch: list[IncomingMessage], error: Exception) -> None:
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await self._project(batch[:middle])
+            await self._project(batch[middle:])
+            return
+        message = batch[0]
+        logger.error("message %s of the journal does not project: %r", message.journal_id, error)
+        if "reduced-to-text" in message.flags:
+            self._waiting.postpone(message)
+        else:
+            await self._project([interpret_text_alone(message)])
+
+    async def _drop_projected(self, batch: list[IncomingMessage]) -> None:
+        """Sort out messages that another gateway, or we before a lost answer, projected."""
+        done = await self._database.retry(lambda: self._on_chats(batch))
+        rest = [message for message in batch if message.journal_id not in done]
+        if len(rest) == len(batch):  # another constraint: never expected, never a loop
+            await self._halve(batch, RuntimeError("a unique constraint refuses the message"))
+        elif rest:
+            await self._project(rest)
+
+    async def _on_chats(self, batch: list[IncomingMessage]) -> set[int]:
+        connection = await self._database.connection()
+        cursor = await connection.execute(
+            "SELECT journal_id FROM chats_message WHERE journal_id = ANY(%s)",
+            ([message.journal_id for message in batch],),
+        )
+        return {row[0] for row in await cursor.fetchall()}

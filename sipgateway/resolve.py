@@ -1,0 +1,122 @@
+"""Where a SIP URI leads: transport, address and port (RFC 3263)."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import dns.asyncresolver
+import dns.exception
+import dns.rdatatype
+import dns.resolver
+
+from sipgateway.flows import split_address
+
+DEFAULT_PORT = 5060
+RESOLVE_TIMEOUT = 4.0
+# NAPTR services of the transports that we send over, and their SRV prefixes.
+NAPTR_SERVICES = {"SIP+D2T": "tcp", "SIP+D2U": "udp"}
+SRV_PREFIXES = {"tcp": "_sip._tcp.", "udp": "_sip._udp."}
+
+
+class UnresolvableUri(Exception):
+    """The URI leads nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place to send to."""
+
+    transport: str
+    host: str
+    port: int
+
+
+async def resolve(uri: str, *, default_transport: str = "udp") -> Target:
+    """Find the first place that a `sip:` URI leads to; raises UnresolvableUri.
+
+    Order of RFC 3263: transport parameter; numeric address or given port; NAPTR; SRV; address.
+    """
+    scheme, _, rest = uri.partition(":")
+    if scheme.lower() != "sip":
+        raise UnresolvableUri(f"no way to send to {scheme}: URIs")
+    hostport, *parameters = rest.partition("?")[0].rpartition("@")[2].split(";")
+    transport = _transport_of(parameters)
+    host, port = _split(hostport)
+    if not host:
+        raise UnresolvableUri("the URI names no host")
+    try:
+        async with asyncio.timeout(RESOLVE_TIMEOUT):
+            if port is None and not _is_numeric(host):
+                found = await _by_service(host, transport)
+                if found is not None:
+                    return found
+            address = await _address_of(host)
+    except (TimeoutError, OSError, dns.exception.DNSException) as error:
+        raise UnresolvableUri(f"{host} does not resolve") from error
+    return Target(transport or default_transport, address, port or DEFAULT_PORT)
+
+
+def _transport_of(parameters: list[str]) -> str:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "transport":
+            transport = value.strip().lower()
+            if transport not in SRV_PREFIXES:
+                raise UnresolvableUri(f"no way to send over {transport}")
+            return transport
+    return ""
+
+
+def _split(hostport: str) -> tuple[str, int | None]:
+    if hostport.rpartition(":")[2].isdigit() and not hostport.endswith("]"):
+        if hostport.count(":") == 1 or "]" in hostport:
+            return split_address(hostport)
+    return hostport.strip("[]"), None
+
+
+def _is_numeric(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+async def _by_service(host: str, transport: str) -> Target | None:
+    if not transport:
+        for record in await _lookup(host, dns.rdatatype.NAPTR):
+            service = record.service.decode("ascii", "replace").upper()
+            if service in NAPTR_SERVICES:
+                name = record.replacement.to_text()
+                if target := await _by_srv(name, NAPTR_SERVICES[service]):
+                    return target
+    for candidate in [transport] if transport else list(SRV_PREFIXES):
+        if target := await _by_srv(SRV_PREFIXES[candidate] + host, candidate):
+            return target
+    return None
+
+
+async def _by_srv(name: str, transport: str) -> Target | None:
+    for record in await _lookup(name, dns.rdatatype.SRV):
+        address = await _address_of(record.target.to_text(omit_final_dot=True))
+        return Target(transport, address, record.port)
+    return None
+
+
+async def _lookup(name: str, kind: dns.rdatatype.RdataType) -> list[Any]:
+    """Return the records of a name by priority, none where there is nothing."""
+    try:
+        answer = await dns.asyncresolver.resolve(name, kind, lifetime=RESOLVE_TIMEOUT / 2)
+    except dns.exception.DNSException:
+        return []
+    return sorted(answer, key=lambda r: (getattr(r, "order", 0), getattr(r, "priority", 0)))
+
+
+async def _address_of(host: str) -> str:
+    if _is_numeric(host):
+        return host
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    return str(found[0][4][0])

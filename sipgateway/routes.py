@@ -1,0 +1,66 @@
+"""The way out to a chat's app.
+
+The live connection that the chat came on, else the trunk's outbound proxy, else the caller's URI
+(RFC 3263).
+"""
+
+from collections.abc import Callable
+
+from sipgateway.flows import Flow, Flows
+from sipgateway.outbound import ViaAddress
+from sipgateway.resolve import Target, UnresolvableUri, resolve
+from sipgateway.tcp import TcpListener
+
+
+class NoRoute(Exception):
+    """There is no way to the app just now; the text says why."""
+
+
+class Routes:
+    """Finds flows, opening a connection where none is open."""
+
+    def __init__(
+        self,
+        flows: Flows,
+        tcp: TcpListener,
+        *,
+        outbound_proxy: Callable[[], str],
+        host: str,
+        port: int,
+    ) -> None:
+        self._flows = flows
+        self._tcp = tcp
+        self._outbound_proxy = outbound_proxy
+        self._host = host
+        self._port = port
+
+    def via(self, flow: Flow) -> ViaAddress:
+        """Say what our Via names on this flow."""
+        return ViaAddress(flow.transport.upper(), self._host, self._port)
+
+    def live(self, transport: str, peer: str) -> Flow | None:
+        """Return the flow that a chat came on, while it is open."""
+        return self._flows.find(transport, peer) if peer else None
+
+    async def find(self, transport: str, peer: str, uri: str) -> Flow:
+        """Find the way to an app; raises NoRoute."""
+        flow = self.live(transport, peer)
+        if flow is not None:
+            return flow
+        proxy = self._outbound_proxy()
+        try:
+            target = await resolve(proxy or uri)
+            return await self._reach(target)
+        except UnresolvableUri as error:
+            raise NoRoute(str(error)) from error
+        except (OSError, TimeoutError) as error:
+            raise NoRoute(f"no connection to {proxy or uri}: {error}") from error
+
+    async def _reach(self, target: Target) -> Flow:
+        if target.transport == "tcp":
+            return await self._tcp.connect(target.host, target.port)
+        peer = f"[{target.host}]" if ":" in target.host else target.host
+        flow = self._flows.find("udp", f"{peer}:{target.port}")
+        if flow is None:
+            raise NoRoute("no UDP socket")
+        return flow

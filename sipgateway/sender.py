@@ -1,0 +1,171 @@
+"""The outbox's way out: claims what is due, sends it, and marks what became of it.
+
+One outstanding MESSAGE per chat, in order. Everything that a message says was committed before;
+what is sent twice after a crash is the same bytes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from chats.services.deliveries import Delivery, record_deliveries
+from sipgateway.database import Database
+from sipgateway.failpoints import reach
+from sipgateway.flows import Flow
+from sipgateway.outbound import Letter, compose
+from sipgateway.outgoing import Outgoing
+from sipgateway.protocol.errors import LocalProtocolError
+from sipgateway.protocol.message import Response
+from sipgateway.routes import NoRoute, Routes
+from sipgateway.verdicts import UNADDRESSABLE, judge
+
+logger = logging.getLogger(__name__)
+
+POLL = 1.0
+# Longer than Timer F (32 s) and a connection's set-up.
+LEASE = timedelta(seconds=45)
+MOST_IN_FLIGHT = 512
+MARK_AGAIN = 0.2
+
+_RECLAIM = b"UPDATE chats_outboxentry SET lease_until = NULL WHERE lease_holder = %b"
+_CLAIM = b"""
+WITH due AS (
+    SELECT o.message_id FROM chats_outboxentry o JOIN chats_message m ON m.id = o.message_id
+    WHERE m.status IN ('queued', 'sending') AND o.due_at <= %(now)b
+      AND (o.lease_until IS NULL OR o.lease_until < %(now)b)
+      AND NOT EXISTS (
+          SELECT 1 FROM chats_message e
+          WHERE e.chat_id = m.chat_id AND e.id < m.id
+            AND e.status IN ('queued', 'sending', 'deferred'))
+    ORDER BY o.message_id LIMIT %(most)b
+    FOR UPDATE OF o SKIP LOCKED
+), claimed AS (
+    UPDATE chats_outboxentry o
+    SET lease_until = %(until)b, lease_holder = %(holder)b, attempts = attempts + 1
+    FROM due WHERE o.message_id = due.message_id
+    RETURNING o.message_id, o.sip_call_id, o.cseq, o.branch, o.attempts
+), marked AS (
+    UPDATE chats_message m SET status = 'sending'
+    FROM claimed WHERE m.id = claimed.message_id
+    RETURNING m.id, m.chat_id, m.type, m.msg_id, m.text
+)
+SELECT m.id, m.chat_id, m.type, m.msg_id, m.text, k.sip_call_id, k.cseq, k.branch, k.attempts,
+    c.call_id, c.local_tag, c.target_uri,
+    c.transport, c.peer, c.session, c.liveness
+FROM marked m JOIN claimed k ON k.message_id = m.id JOIN chats_chat c ON c.id = m.chat_id
+ORDER BY m.id
+"""
+
+
+class OutboxSender:
+    """Two tasks: one claims and sends, one writes down what came back."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        name: str,
+        outgoing: Outgoing,
+        routes: Routes,
+        public_uri: Callable[[], str],
+        recorded: Callable[[list[Delivery]], None],
+    ) -> None:
+        self._database = database
+        self._name = name
+        self._outgoing = outgoing
+        self._routes = routes
+        self._public_uri = public_uri
+        self._recorded = recorded
+        self._wake = asyncio.Event()
+        self._in_flight = 0
+        self._deliveries: list[Delivery] = []
+        self._delivered = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim and send for ever."""
+        await self._database.retry(self._reclaim)
+        while True:
+            self._wake.clear()
+            letters = await self._database.retry(self._claim)
+            for letter in letters:
+                self._in_flight += 1
+                task = asyncio.create_task(self._dispatch(letter))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            if letters:
+                continue
+            try:
+                async with asyncio.timeout(POLL):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def run_marking(self, database: Database) -> None:
+        """Write down outcomes for ever, on a connection of its own."""
+        while True:
+            await self._delivered.wait()
+            self._delivered.clear()
+            deliveries, self._deliveries = self._deliveries, []
+            waiting = await database.retry(lambda: _record(database, deliveries))  # noqa: B023
+            done = [delivery for delivery in deliveries if delivery not in waiting]
+            self._in_flight -= len(done)
+            self._recorded(done)
+            self._wake.set()
+            if waiting:
+                self._deliveries = waiting + self._deliveries
+                await asyncio.sleep(MARK_AGAIN)
+                self._delivered.set()
+
+    async def _reclaim(self) -> None:
+        """Take back what a crash of ours left leased."""
+        connection = await self._database.connection()
+        await connection.execute(_RECLAIM, (self._name,))
+
+    async def _claim(self) -> list[Letter]:
+        room = MOST_IN_FLIGHT - self._in_flight
+        if room <= 0:
+            return []
+        connection = await self._database.connection()
+        now = datetime.now(UTC)
+        cursor = await connection.execute(
+            _CLAIM, {"now": now, "until": now + LEASE, "holder": self._name, "most": room}
+        )
+        return [Letter(*row) for row in await cursor.fetchall()]
+
+    async def _dispatch(self, letter: Letter) -> None:
+        try:
+            flow = await self._routes.find(letter.transport, letter.peer, letter.remote_uri)
+        except NoRoute as error:
+            self._judge(letter, None, str(error))
+            return
+        self._send(letter, flow)
+
+    def _send(self, letter: Letter, flow: Flow) -> None:
+        try:
+            data = compose(letter, public_uri=self._public_uri(), via=self._routes.via(flow))
+        except LocalProtocolError as error:
+            self._judge(letter, UNADDRESSABLE, str(error))
+            return
+
+        def done(status: int, response: Response | None) -> None:
+            reach("before-marking")
+            cause = f"{status} {response.reason}" if response else "no answer"
+            self._judge(letter, status, cause)
+
+        self._outgoing.send(data, letter.branch, flow, done)
+
+    def _judge(self, letter: Letter, status: int | None, cause: str) -> None:
+        self._deliveries.append(judge(letter, status, cause, datetime.now(UTC)))
+        self._delivered.set()
+
+
+async def _record(database: Database, deliveries: list[Delivery]) -> list[Delivery]:
+    connection = await database.connection()
+    async with connection.transaction():
+        return await record_deliveries(connection, deliveries)

@@ -1,0 +1,139 @@
+"""The TCP side of the listener: connections in, connections out, one handling for both."""
+
+import asyncio
+import logging
+from typing import cast
+
+from sipgateway.flows import Flow, Flows, Receive, format_address
+from sipgateway.protocol.errors import RemoteProtocolError
+from sipgateway.protocol.framing import Frame, KeepAlivePing, NeedData, Oversized, StreamFramer
+
+logger = logging.getLogger(__name__)
+
+# Clause 6.1.1 asks for at least three minutes.
+IDLE_TIMEOUT = 600.0
+CONNECT_TIMEOUT = 5.0
+# What a peer that does not read may pile up before its connection is given up.
+LARGEST_BACKLOG = 1024 * 1024
+
+
+class TcpConnection(asyncio.Protocol):
+    """One connection: frames in, answers out, gone after ten idle minutes."""
+
+    transport = "tcp"
+    reliable = True
+
+    def __init__(self, flows: Flows, receive: Receive, refuse_oversized: Receive) -> None:
+        self.peer = ""
+        self._flows = flows
+        self._receive = receive
+        self._refuse_oversized = refuse_oversized
+        self._framer = StreamFramer()
+        self._stream: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._last_data = self._loop.time()
+        self._idle: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._stream = cast(asyncio.Transport, transport)
+        host, port, *_ = self._stream.get_extra_info("peername")
+        self.peer = format_address(host, port)
+        self._flows.opened(self)
+        self._idle = self._loop.call_later(IDLE_TIMEOUT, self._close_when_idle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._flows.closed(self)
+        self._stream = None
+        if self._idle:
+            self._idle.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._last_data = self._loop.time()
+        self._framer.receive_data(data)
+        try:
+            while not isinstance(event := self._framer.next_event(), NeedData):
+                if isinstance(event, Frame):
+                    self._receive(event.data, self)
+                elif isinstance(event, KeepAlivePing):
+                    self.send(b"\r\n")  # RFC 5626 3.5.1
+                elif isinstance(event, Oversized):
+                    self._refuse_oversized(event.data, self)
+        except RemoteProtocolError as error:
+            logger.warning("closing the stream of %s: %s", self.peer, error)
+            self.close()
+
+    def send(self, data: bytes) -> bool:
+        """Write to the connection; False when it is gone or its peer has stopped reading."""
+        if self._stream is None or self._stream.is_closing():
+            return False
+        if self._stream.get_write_buffer_size() > LARGEST_BACKLOG:
+            logger.warning("%s does not read what it is sent: closing", self.peer)
+            self._stream.abort()
+            return False
+        self._stream.write(data)
+        return True
+
+    def pause(self) -> None:
+        """Stop reading: what cannot be taken now waits with the sender."""
+        if self._stream is not None and self._stream.is_reading():
+            self._stream.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._stream is not None and not self._stream.is_closing():
+            self._stream.resume_reading()
+
+    def close(self) -> None:
+        """Close after what is written has left."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _close_when_idle(self) -> None:
+        rest = self._last_data + IDLE_TIMEOUT - self._loop.time()
+        if rest <= 0:
+            self.close()
+        else:
+            self._idle = self._loop.call_later(rest, self._close_when_idle)
+
+
+class TcpListener:
+    """Accepts connections, and opens those that nobody opened to us."""
+
+    def __init__(self, flows: Flows, receive: Receive, refuse_oversized: Receive) -> None:
+        self._flows = flows
+        self._receive = receive
+        self._refuse_oversized = refuse_oversized
+        self._server: asyncio.Server | None = None
+        self._connecting: dict[str, asyncio.Task[Flow]] = {}
+
+    async def listen(self, host: str, port: int) -> None:
+        """Bind and accept; raises OSError when the port is taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            self._connection, host, port, backlog=1024, reuse_address=True
+        )
+
+    async def connect(self, host: str, port: int) -> Flow:
+        """Return the connection to a peer, opening one at most once; raises OSError."""
+        peer = format_address(host, port)
+        if flow := self._flows.find("tcp", peer):
+            return flow
+        if peer not in self._connecting:
+            task = asyncio.create_task(self._open(host, port))
+            self._connecting[peer] = task
+            task.add_done_callback(lambda _: self._connecting.pop(peer, None))
+        return await asyncio.shield(self._connecting[peer])
+
+    async def close(self) -> None:
+        """Stop accepting."""
+        if self._server is not None:
+            self._server.close()
+
+    def _connection(self) -> TcpConnection:
+        return TcpConnection(self._flows, self._receive, self._refuse_oversized)
+
+    async def _open(self, host: str, port: int) -> Flow:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            _, connection = await loop.create_connection(self._connection, host, port)
+        return connection

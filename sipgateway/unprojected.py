@@ -1,0 +1,88 @@
+"""What is in the journal and on no chat: found after a crash, and looked for ever after."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from chats.services.incoming import IncomingMessage
+from sipgateway.configuration import Configuration
+from sipgateway.database import Connection
+from sipgateway.flows import split_address
+from sipgateway.interpret import interpret
+from sipgateway.protocol.errors import RemoteProtocolError
+from sipgateway.protocol.headers import Headers
+from sipgateway.protocol.lmpe import identify, identify_caller
+from sipgateway.protocol.message import Request, parse_message
+
+MOST_AT_ONCE = 1000
+
+_LOAD = b"""
+SELECT j.id, j.received_at, j.trunk, j.transport, j.peer, j.raw
+FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id
+WHERE j.id > (SELECT coalesce(max(journal_id), 0) FROM chats_projectionmark) AND j.id > %(after)b
+  AND m.id IS NULL AND j.received_at <= %(before)b
+ORDER BY j.id LIMIT %(most)b
+"""
+# Everything older than `before` is committed, so ids below the first gap stay projected.
+_ADVANCE = b"""
+INSERT INTO chats_projectionmark (id, journal_id)
+SELECT 1, coalesce(
+    (SELECT min(j.id) - 1 FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id
+     WHERE j.id > (SELECT coalesce(max(journal_id), 0) FROM chats_projectionmark)
+       AND (m.id IS NULL OR j.received_at > %(before)b)),
+    (SELECT max(id) FROM chats_journal), 0)
+ON CONFLICT (id) DO UPDATE
+SET journal_id = greatest(chats_projectionmark.journal_id, excluded.journal_id)
+"""
+
+
+async def load_unprojected(
+    connection: Connection, *, after: int, before: datetime, configuration: Configuration
+) -> list[IncomingMessage]:
+    """Read journaled messages that are on no chat and arrived until `before`, oldest first.
+
+    At most a thousand, those with a journal id above `after`.
+    """
+    wanted = {"after": after, "before": before, "most": MOST_AT_ONCE}
+    cursor = await connection.execute(_LOAD, wanted)
+    return [_read(*row, configuration=configuration) for row in await cursor.fetchall()]
+
+
+async def advance_mark(connection: Connection, *, before: datetime) -> None:
+    """Move the mark below which nothing needs to be looked for again."""
+    await connection.execute(_ADVANCE, {"before": before})
+
+
+def _read(
+    journal_id: int,
+    received_at: datetime,
+    trunk: str,
+    transport: str,
+    peer: str,
+    raw: bytes,
+    *,
+    configuration: Configuration,
+) -> IncomingMessage:
+    request = _request_of(raw)
+    host, _ = split_address(peer)
+    numbers: Mapping[str, str] = configuration.numbers
+    return interpret(
+        request,
+        identify(request.headers),
+        identify_caller(request.headers, trusts_assertion=configuration.trusts(host)),
+        journal_id=journal_id,
+        received_at=received_at,
+        trunk=trunk,
+        transport=transport,
+        peer=peer,
+        numbers=numbers,
+    )
+
+
+def _request_of(raw: bytes) -> Request:
+    try:
+        message = parse_message(bytes(raw))
+    except RemoteProtocolError as error:  # what an older release took and this one would not
+        message = error.request
+    if isinstance(message, Request):
+        return message
+    return Request("MESSAGE", "", Headers([("Content-Type", "text/plain")]), bytes(raw), bytes(raw))

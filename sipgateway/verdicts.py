@@ -1,0 +1,54 @@
+"""What a final answer to a message of ours means for the message."""
+
+from datetime import datetime, timedelta
+
+from chats.models import DeliveryStatus
+from chats.services.deliveries import Delivery
+from sipgateway.outbound import Letter
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+# A farewell to a session that has ended is not tried for ever.
+MOST_ATTEMPTS_AFTER_END = 5
+# The app is known but not there now: wait for its next sign of life.
+AWAY = frozenset({404, 480})
+SILENCE = 408
+# 400 in our own words: the caller's URI cannot stand in a request.
+UNADDRESSABLE = 400
+
+
+def judge(letter: Letter, status: int | None, cause: str, now: datetime) -> Delivery:
+    """Decide: delivered, again later, deferred until the app shows itself, or failed.
+
+    `status` is None when there was no way to send it at all.
+    """
+
+    def outcome(
+        delivery: DeliveryStatus, retry_at: datetime | None = None, *, anew: bool = False
+    ) -> Delivery:
+        return Delivery(
+            message_id=letter.message_id,
+            chat_id=letter.chat_id,
+            status=delivery,
+            sip_status=status,
+            cause="" if delivery is DeliveryStatus.DELIVERED else cause,
+            at=now,
+            retry_at=retry_at,
+            anew=anew,
+        )
+
+    if status is not None and 200 <= status < 300:
+        return outcome(DeliveryStatus.DELIVERED)
+    if status in AWAY:
+        return outcome(DeliveryStatus.DEFERRED, anew=True)
+    if status is None or status == SILENCE or status >= 500:
+        if letter.session != "open" and letter.attempts >= MOST_ATTEMPTS_AFTER_END:
+            return outcome(DeliveryStatus.FAILED)
+        if letter.session == "open" and letter.liveness == "lost":
+            return outcome(DeliveryStatus.DEFERRED)
+        pause = min(FIRST_PAUSE * 2 ** (letter.attempts - 1), LONGEST_PAUSE)
+        # After silence the same bytes again; after a final answer a new request, since the old
+        # one's answer would only be repeated (RFC 3261 17.2.2).
+        anew = status is not None and cause != "no answer"
+        return outcome(DeliveryStatus.QUEUED, now + timedelta(seconds=pause), anew=anew)
+    return outcome(DeliveryStatus.FAILED)
