@@ -55,6 +55,21 @@ def _ingest(options: argparse.Namespace) -> dict[str, Any]:
     )
 
 
+def _screen(options: argparse.Namespace) -> dict[str, Any]:
+    # Playwright is no requirement of the system or of `ingest`.
+    from bench.screen import ScreenPlan, measure_screen
+
+    return measure_screen(
+        ScreenPlan(
+            directory=options.directory,
+            desks=options.desks,
+            chats=options.chats,
+            rate=options.rate,
+            seconds=options.seconds,
+        )
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
@@ -74,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("--side", choices=SIDES, action="append", help="measure this side alone")
     ingest.add_argument("--children", type=int, action="append", help="of Kamailio; repeatable")
     ingest.set_defaults(measure=_ingest)
+    screen = kinds.add_parser("screen", parents=[common], help="SIP in to the browser's document")
+    screen.add_argument("--desks", type=int, default=20, help="consoles in Chromium")
+    screen.add_argument("--chats", type=int, default=40, help="open chats that messages go to")
+    screen.add_argument("--rate", type=float, default=100.0, help="messages a second in all")
+    screen.add_argument("--seconds", type=float, default=30.0, help="length of the measurement")
+    screen.set_defaults(measure=_screen)
     return parser
 
 

@@ -1,0 +1,194 @@
+"""`bench screen`: from the SIP socket to the document of a browser, with a room full of desks."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from playwright.async_api import async_playwright
+
+from bench.callers import Callers
+from bench.children import Child, running
+from bench.desks import Desk, launch_options, open_desks
+from bench.errors import BenchError
+from bench.instance import free_port
+from bench.machine import commit, describe_machine
+from bench.programs import require_programs
+from bench.sipp import percentile
+from bench.steps import report
+from psap.project.environment import PROJECT_ROOT, Environment, read_environment
+from psap.project.launch import probes
+
+START_PATIENCE = 90.0
+WARM_UP_SECONDS = 3.0
+LAST_TEXTS_WITHIN = 5.0
+CREATE_CALL_TAKERS = """
+import json, sys
+from django.contrib.auth.models import Group
+from psap.models import CALL_TAKER, User
+for number, password in enumerate(json.load(sys.stdin)):
+    user = User.objects.create_user(f"desk{number:02d}", password=password)
+    user.groups.add(Group.objects.get(name=CALL_TAKER))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenPlan:
+    """What to measure: how many desks and chats, messages a second, for how long."""
+
+    directory: Path
+    desks: int
+    chats: int
+    rate: float
+    seconds: float
+
+
+def measure_screen(plan: ScreenPlan) -> dict[str, Any]:
+    """Start a whole instance, the desks and the callers; return the figures as JSON data."""
+    require_programs(["chromium"])
+    if plan.chats < plan.desks:
+        raise BenchError("there must be a chat for each desk")
+    plan.directory.mkdir(parents=True, exist_ok=True)
+    with whole_instance(plan.directory) as environment:
+        machine = describe_machine(environment.state_dir)
+        screen = asyncio.run(_measure(plan, environment))
+    return {
+        "machine": machine,
+        "commit": commit(),
+        "workload": {
+            "desks": plan.desks,
+            "browser": "chromium, headless, one context a desk",
+            "chats": plan.chats,
+            "messagesASecond": plan.rate,
+            "seconds": plan.seconds,
+            "message": "in-chat/259 over UDP, text/plain; every fifth with PIDF-LO Circle",
+            "measured": "socket send to MutationObserver, messages of the chat that a desk shows",
+        },
+        "screen": screen,
+    }
+
+
+async def _measure(plan: ScreenPlan, environment: Environment) -> dict[str, Any]:
+    logins = _create_call_takers(environment, plan.desks)
+    callers = await Callers.connect(environment.sip_port, plan.chats)
+    try:
+        await callers.open_chats()
+        chats = [_chat_id(environment, caller.unique_part) for caller in callers.everyone]
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(**launch_options())
+            try:
+                url = probes.url(environment)
+                report(f"{plan.chats} chats are open, now {plan.desks} desks")
+                desks = await open_desks(browser, url, logins, chats[: plan.desks])
+                return await _write_and_watch(plan, callers, desks)
+            finally:
+                await browser.close()
+    finally:
+        callers.close()
+
+
+async def _write_and_watch(
+    plan: ScreenPlan, callers: Callers, desks: Sequence[Desk]
+) -> dict[str, Any]:
+    await callers.write(callers.everyone, rate=plan.rate, seconds=WARM_UP_SECONDS)
+    await asyncio.sleep(1.0)
+    before = [len(await desk.latencies()) for desk in desks]
+    report(f"warm, now {plan.rate:.0f} messages a second for {plan.seconds:.0f} s")
+    sent = await callers.write(callers.everyone, rate=plan.rate, seconds=plan.seconds)
+    expected = sent[: len(desks)]
+    seen = await _latencies(desks, before, expected)
+    times = sorted(value for desk in seen for value in desk)
+    missed = sum(expected) - len(times)
+    p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
+    report(f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, {missed} of {sum(expected)} missed")
+    return {
+        "p50Ms": round(p50, 1),
+        "p99Ms": round(p99, 1),
+        "maxMs": round(times[-1], 1) if times else None,
+        "messages": len(times),
+        "missed": missed,
+        "sent": sum(sent),
+        "refused": len(callers.refused),
+        "slowestDeskP99Ms": round(max(percentile(sorted(desk), 0.99) for desk in seen), 1),
+    }
+
+
+async def _latencies(
+    desks: Sequence[Desk], before: Sequence[int], expected: Sequence[int]
+) -> list[list[float]]:
+    """Collect what each desk saw of the measured part; waits a little for the last texts."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LAST_TEXTS_WITHIN
+    while True:
+        seen = [
+            (await desk.latencies())[skipped:] for desk, skipped in zip(desks, before, strict=True)
+        ]
+        complete = all(len(s) >= e for s, e in zip(seen, expected, strict=True))
+        if complete or loop.time() > deadline:
+            return seen
+        await asyncio.sleep(0.2)
+
+
+@contextlib.contextmanager
+def whole_instance(parent: Path) -> Iterator[Environment]:
+    """Run everything as bin/run does, in a new state directory; all is gone afterwards."""
+    state = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
+    state.chmod(0o755)
+    variables = {
+        "PSAP_STATE_DIR": str(state),
+        "PSAP_HOST": "127.0.0.1",
+        "PSAP_HTTP_PORT": str(free_port(socket.SOCK_STREAM)),
+        "PSAP_SIP_PORT": str(free_port(socket.SOCK_DGRAM)),
+    }
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PSAP_", "DATABASE_URL", "REDIS_URL", "DJANGO_"))
+    }
+    command = [sys.executable, "-m", "psap.project.launch"]
+    environ = {**inherited, **variables, "PYTHONPATH": str(PROJECT_ROOT)}
+    try:
+        with running("the instance", command, state / "launch.log", environ) as child:
+            child.wait_until(lambda: _is_ready(child), START_PATIENCE)
+            yield read_environment(variables)
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _is_ready(child: Child) -> bool:
+    return any(line.startswith("READY ") for line in child.log.read_text().splitlines())
+
+
+def _create_call_takers(environment: Environment, count: int) -> list[tuple[str, str]]:
+    passwords = [f"bench password {number:02d}" for number in range(count)]
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, str(PROJECT_ROOT / "manage.py"), "shell", "-c", CREATE_CALL_TAKERS],
+        env={**os.environ, "PSAP_STATE_DIR": str(environment.state_dir), "DATABASE_URL": ""},
+        input=json.dumps(passwords),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchError(f"the call-takers cannot be created: {done.stderr.strip()[-300:]}")
+    return [(f"desk{number:02d}", password) for number, password in enumerate(passwords)]
+
+
+def _chat_id(environment: Environment, unique_part: str) -> str:
+    with psycopg.connect(environment.database_url, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT id FROM chats_chat WHERE unique_part = %s", [unique_part]
+        ).fetchone()
+    if row is None:
+        raise BenchError("a chat was acknowledged but is not in the record")
+    return str(row[0])
