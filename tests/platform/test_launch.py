@@ -1,0 +1,79 @@
+"""Parts of the launcher on their own."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from psap.project.environment import LONGEST_SOCKET_DIR, read_environment
+from psap.project.launch import readiness
+from psap.project.launch.account import Account
+from psap.project.launch.errors import LaunchError
+from psap.project.launch.supervision import programs, write_configuration
+from psap.project.launch.watch import DeathCounter
+
+
+def _environment(tmp_path: Path, **variables: str):
+    state_dir = tmp_path / "100% of it"
+    state_dir.mkdir()
+    (state_dir / "run").mkdir()
+    (state_dir / "postgres").mkdir()
+    return read_environment({"PSAP_STATE_DIR": str(state_dir), **variables})
+
+
+def test_three_deaths_within_a_minute_are_reported_once_a_minute():
+    deaths = DeathCounter()
+    assert [deaths.died("web", now) for now in (0, 1, 2, 3, 50, 61, 62)] == [
+        False, False, True, False, False, False, True,
+    ]  # fmt: skip
+
+
+def test_rare_deaths_and_those_of_different_programs_are_not_reported():
+    deaths = DeathCounter()
+    assert not any(deaths.died("web", now) for now in (0, 40, 80, 120))
+    assert not any(deaths.died(name, 121) for name in ("gateway", "worker", "beat"))
+
+
+def test_servers_of_ones_own_replace_the_embedded_ones(tmp_path: Path):
+    environment = _environment(
+        tmp_path, DATABASE_URL="postgresql://db.example/x", REDIS_URL="redis://r.example"
+    )
+    names = [program.name for program in programs(environment)]
+    assert names == ["gateway", "web", "worker", "beat"]
+
+
+def test_the_supervisor_listens_on_a_unix_socket_alone_and_takes_any_path(tmp_path: Path):
+    text = write_configuration(_environment(tmp_path)).read_text()
+    assert "inet_http_server" not in text
+    assert "100%% of it" in text
+    assert "100% of it" not in text
+
+
+def test_sockets_of_a_deep_state_directory_go_to_a_short_path():
+    deep = read_environment({"PSAP_STATE_DIR": "/tmp/" + "d" * 200})  # noqa: S108
+    assert len(str(deep.runtime_dir)) <= LONGEST_SOCKET_DIR
+
+
+def test_an_account_enters_what_is_open_to_all_and_what_is_its_own(tmp_path: Path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    owner = closed.stat()
+    others = Account(owner.st_uid + 1, owner.st_gid + 1)
+    assert others.may_enter(Path("/usr/bin"))
+    assert not others.may_enter(closed)
+
+
+@pytest.mark.parametrize("silent", ["web", "gateway"])
+def test_a_start_that_takes_too_long_names_what_does_not_answer_and_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: str
+):
+    environment = _environment(tmp_path)
+    monkeypatch.setattr(readiness, "PATIENCE", 0.05)
+    monkeypatch.setattr(readiness.probes, "web_answers", lambda _: silent != "web")
+    monkeypatch.setattr(readiness.probes, "gateway_answers", lambda _: silent != "gateway")
+    monkeypatch.setattr(readiness.probes.BeatReader, "beating", lambda _: iter(("worker", "beat")))
+    stop = SimpleNamespace(requested=False, wait=time.sleep)
+    starting = readiness.Readiness(environment, SimpleNamespace(), stop)
+    with pytest.raises(LaunchError, match=f"no answer from {silent}; see .*/log/{silent}.log"):
+        starting.wait_for_programs()
