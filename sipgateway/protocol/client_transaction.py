@@ -151,6 +151,11 @@ class ClientTransactions:
     def __len__(self) -> int:
         return len(self._by_key)
 
+    @property
+    def scheduled(self) -> int:
+        """Timers that are kept, those of ended transactions included."""
+        return len(self._timers)
+
     def start(
         self, request: bytes, branch: str, method: str, now: float, *, reliable: bool
     ) -> ClientTransaction:

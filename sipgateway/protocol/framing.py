@@ -72,6 +72,11 @@ class StreamFramer:
         self._to_skip = 0  # bytes of an oversized body still to be thrown away
         self._broken: RemoteProtocolError | None = None
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that are kept."""
+        return len(self._buffer)
+
     def receive_data(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
         if self._to_skip:

@@ -104,14 +104,19 @@ class ServerTransactions:
     def complete(self, transaction: ServerTransaction, response: bytes, now: float) -> None:
         """The transaction is answered; over a reliable transport it ends at once."""
         key = transaction.key
-        if self._trying.pop(key, None) is not transaction:
-            raise LocalProtocolError("this transaction has been answered or has expired")
+        running = self._trying.get(key)
+        if running is transaction:
+            del self._trying[key]
+        elif key in self._completed:
+            raise LocalProtocolError("this transaction has been answered")
+        elif running is not None:
+            return  # given up meanwhile, and the request came again: that one gets the answer
         if not transaction.reliable:
             self._completed[key] = response
             self._deadlines.append((now + self._timer_j, key))
 
     def forget(self, transaction: ServerTransaction) -> None:
-        """The request could not be taken: its retransmission counts as a new one."""
+        """Drop a request that cannot be taken now: its retransmission is a new transaction."""
         if self._trying.get(transaction.key) is transaction:
             del self._trying[transaction.key]
 
