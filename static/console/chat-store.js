@@ -1,0 +1,138 @@
+/**
+ * What the queue knows of every chat: its card, and what arrived unseen.
+ *
+ * Emits "members" when a chat came, went or changed its section, and "card" (detail: chat id)
+ * when anything else of a card changed.
+ */
+export class ChatStore extends EventTarget {
+  cards = new Map();
+  unread = new Map();
+  me = { username: "", name: "", roles: [], commands: [] };
+  psap = { name: "", greeting: "", closingText: "", lostAfter: 45, dispositions: [] };
+  #names = new Map();
+  #heard = new Map();
+  // My chats keep the place that they got first, so that Alt+1 stays the same person.
+  #places = new Map();
+  #nextPlace = 1;
+
+  /**
+   * Take a snapshot over. Chats in `followed` keep their place, since the events that
+   * were missed are about to be replayed for them; all others jump to the snapshot's.
+   */
+  replace(snapshot, followed) {
+    this.me = snapshot.you;
+    this.psap = snapshot.psap;
+    this.#names.set(this.me.username, this.me.name);
+    this.cards = new Map();
+    for (const card of [...snapshot.chats].sort((a, b) => compare(a.answeredAt, b.answeredAt))) {
+      this.cards.set(card.chat, card);
+      this.#learnName(card.owner);
+      this.#place(card);
+      if (!followed.has(card.chat)) this.#heard.set(card.chat, card.seq);
+    }
+    this.dispatchEvent(new Event("members"));
+  }
+
+  /** Take one event; false when it had been taken before. */
+  hear(event, { seen }) {
+    const { chat, seq, card } = event;
+    if (seq <= (this.#heard.get(chat) ?? 0)) return false;
+    this.#heard.set(chat, seq);
+    const before = this.cards.get(chat);
+    if (card && (!before || card.seq >= before.seq)) this.#put(card, before);
+    if (event.ev === "message-received" && event.message?.text && !seen && this.isMine(card)) {
+      this.unread.set(chat, (this.unread.get(chat) ?? 0) + 1);
+      this.#changed(chat);
+    }
+    return true;
+  }
+
+  /** Move signs of life; they have no sequence number. @param {Object<string, string>} signs */
+  hearSigns(signs) {
+    for (const [chat, at] of Object.entries(signs)) {
+      const card = this.cards.get(chat);
+      if (card && !(card.lastSignOfLife > at)) card.lastSignOfLife = at;
+    }
+  }
+
+  markSeen(chat) {
+    if (this.unread.delete(chat)) this.#changed(chat);
+  }
+
+  /** "ringing", "mine", "closing" (ended before anyone answered), "others", or null: not queued. */
+  sectionOf(card) {
+    if (!card || card.disposition) return null;
+    if (this.isMine(card)) return "mine";
+    if (card.owner) return "others";
+    return card.ringingSince || card.session === "open" ? "ringing" : "closing";
+  }
+
+  /** Ids of one section in the order in which they are worked. */
+  idsOf(section) {
+    const cards = [];
+    for (const card of this.cards.values()) {
+      if (this.sectionOf(card) === section) cards.push(card);
+    }
+    const rank = section === "mine" ? (card) => this.#places.get(card.chat) : RANKS[section];
+    cards.sort((a, b) => compare(rank(a), rank(b)) || Number(a.chat) - Number(b.chat));
+    return cards.map((card) => card.chat);
+  }
+
+  isMine(card) {
+    return Boolean(card?.owner) && card.owner.username === this.me.username;
+  }
+
+  may(command) {
+    return this.me.commands.includes(command);
+  }
+
+  /** Name of a call-taker as far as this screen has met it. */
+  nameOf(username) {
+    return this.#names.get(username) ?? username;
+  }
+
+  #put(card, before) {
+    this.#learnName(card.owner);
+    if (before && before.lastSignOfLife > card.lastSignOfLife) {
+      card.lastSignOfLife = before.lastSignOfLife;
+    }
+    const from = this.sectionOf(before);
+    const to = this.sectionOf(card);
+    if (to === null) {
+      this.cards.delete(card.chat);
+    } else {
+      this.cards.set(card.chat, card);
+    }
+    if (to !== "mine") this.unread.delete(card.chat);
+    this.#place(card);
+    if (from !== to) this.dispatchEvent(new Event("members"));
+    else if (to !== null) this.#changed(card.chat);
+  }
+
+  #place(card) {
+    if (this.sectionOf(card) !== "mine") this.#places.delete(card.chat);
+    else if (!this.#places.has(card.chat)) this.#places.set(card.chat, this.#nextPlace++);
+  }
+
+  #learnName(owner) {
+    if (owner) this.#names.set(owner.username, owner.name);
+  }
+
+  #changed(chat) {
+    this.dispatchEvent(new CustomEvent("card", { detail: chat }));
+  }
+}
+
+const compare = (a, b) => (a < b ? -1 : Number(a > b));
+
+// The longest waiting on top.
+const RANKS = {
+  ringing: (card) => card.ringingSince ?? card.openedAt,
+  closing: (card) => card.endedAt ?? card.openedAt,
+  others: (card) => card.answeredAt ?? card.openedAt,
+};
+
+/** Whether a chat has ended and waits only for its disposition. */
+export function needsClosing(card) {
+  return !card.disposition && ["stopped", "redirected", "transferred"].includes(card.session);
+}

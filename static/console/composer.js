@@ -1,0 +1,114 @@
+import { callerWord, endedWord } from "./words.js";
+
+const LONGEST = 10_000;
+const COUNT_FROM = 200;
+
+/**
+ * The editor, bound to one chat at a time. What is sent carries the chat that it was typed in.
+ * Emits "send" (detail: {chat, text}).
+ */
+export class Composer extends EventTarget {
+  #form;
+  #text;
+  #send;
+  #reason;
+  #count;
+  #name;
+  #drafts;
+  #identity;
+  #chat = null;
+
+  constructor(document, { drafts, identity }) {
+    super();
+    this.#form = document.getElementById("composer");
+    this.#text = document.getElementById("composer-text");
+    this.#send = document.getElementById("composer-send");
+    this.#reason = document.getElementById("composer-reason");
+    this.#count = document.getElementById("composer-count");
+    this.#name = document.getElementById("composer-name");
+    this.#drafts = drafts;
+    this.#identity = identity;
+  }
+
+  connect() {
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#text.addEventListener("input", () => this.#edited());
+    this.#text.addEventListener("keydown", (event) => {
+      // isComposing: Enter chooses a word of an input method, it does not send.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      this.#submit();
+    });
+  }
+
+  /** Bind to a chat, or to none. @param {object|null} card */
+  bind(card) {
+    const chat = card?.chat ?? null;
+    this.#form.hidden = !card;
+    if (chat === this.#chat) return;
+    this.#chat = chat;
+    this.#text.value = chat ? this.#drafts.read(chat) : "";
+    this.#edited();
+  }
+
+  /** Show whether, and if not why, texts can be sent now. @param {object} card of the bound chat */
+  update(card, reason) {
+    this.#identity.dress(this.#form, card);
+    this.#name.textContent = callerWord(card);
+    if (this.#reason.textContent !== reason) this.#reason.textContent = reason;
+    // Read-only rather than disabled: an unsent draft can still be read and copied.
+    this.#text.readOnly = Boolean(reason);
+    this.#form.classList.toggle("is-locked", Boolean(reason));
+    this.#send.disabled = Boolean(reason);
+  }
+
+  /** Put a text back that could not be sent, in front of what has been typed since. */
+  giveBack(chat, text) {
+    const draft = [text, this.#drafts.read(chat)].filter(Boolean).join("\n");
+    this.#drafts.write(chat, draft);
+    if (chat !== this.#chat) return;
+    this.#text.value = draft;
+    this.#edited();
+  }
+
+  get focused() {
+    return document.activeElement === this.#text;
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  #edited() {
+    const { length } = this.#text.value;
+    if (this.#chat) this.#drafts.write(this.#chat, this.#text.value);
+    this.#count.textContent = length >= COUNT_FROM ? `${length} of ${LONGEST}` : "";
+    this.#count.classList.toggle("grave", length >= LONGEST);
+  }
+
+  #submit() {
+    const text = this.#text.value;
+    if (this.#text.readOnly || !this.#chat || !text.trim()) return;
+    const chat = this.#chat;
+    this.#text.value = "";
+    this.#edited();
+    this.dispatchEvent(new CustomEvent("send", { detail: { chat, text } }));
+  }
+}
+
+/** Why nothing can be written in a chat now; "" when it can. */
+export function lockReason(card, store, closing) {
+  if (closing) return "Closing. Press U to undo.";
+  if (card.disposition) return "This chat is closed.";
+  if (card.session !== "open") {
+    const owner = store.isMine(card) ? "Close it with C." : "";
+    return `The chat was ${endedWord(card.endedBy)}. ${owner}`.trim();
+  }
+  if (!card.owner) return store.may("claim") ? "Answer this chat to write." : "Nobody has answered this chat.";
+  if (!store.isMine(card)) return `${card.owner.name} has this chat.`;
+  return store.may("send") ? "" : "Your role does not write to callers.";
+}

@@ -1,0 +1,284 @@
+import { attachmentsOf, eventWords, wordlessWords } from "./event-words.js";
+import { MessageView } from "./message-view.js";
+import { dayKey, dayName, showTime } from "./time.js";
+import { callerWord } from "./words.js";
+
+const SHOWN = 300;
+const NEAR = 48; // pixels from the end that still count as reading along
+
+/**
+ * The conversation of the chosen chat. A message is in the document before its event's handler
+ * returns; scrolling waits for the next frame. Emits "show-fix" (detail: message id),
+ * "send-again" (detail: message), "take-back" (detail: pending id).
+ */
+export class ConversationView extends EventTarget {
+  #store;
+  #pending;
+  #list;
+  #jump;
+  #template;
+  #record = null;
+  #views = new Map();
+  #pendingViews = [];
+  #lastDay = "";
+  #following = true;
+  #scrollAsked = false;
+  #unseen = 0;
+  #limit = SHOWN;
+  #connected = false;
+  #off = null;
+
+  constructor(document, { store, pending }) {
+    super();
+    this.#store = store;
+    this.#pending = pending;
+    this.#list = document.getElementById("message-list");
+    this.#jump = document.getElementById("jump-to-latest");
+    this.#template = document.getElementById("message-template");
+  }
+
+  connect() {
+    this.#list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#list.addEventListener("click", (event) => this.#clicked(event));
+    this.#jump.addEventListener("click", () => this.jumpToLatest());
+    new ResizeObserver(() => this.#following && this.#scrollSoon()).observe(this.#list);
+    this.#pending.addEventListener("changed", ({ detail }) => {
+      if (detail === this.#record?.chat) this.#showPending();
+    });
+  }
+
+  /** Show a chat's record, or nothing. */
+  bind(record) {
+    this.#off?.abort();
+    this.#record = record;
+    this.#following = true;
+    this.#limit = SHOWN;
+    if (!record) {
+      this.#clear();
+      return;
+    }
+    this.#off = new AbortController();
+    const { signal } = this.#off;
+    const on = (name, handle) => record.addEventListener(name, handle, { signal });
+    on("refilled", () => this.#fill());
+    on("message", ({ detail }) => this.#addMessage(detail));
+    on("message-changed", ({ detail }) => this.#changeMessage(detail));
+    on("event", ({ detail }) => this.#addEvent(detail));
+    this.#fill();
+  }
+
+  setConnected(connected) {
+    this.#connected = connected;
+    this.#showPending();
+  }
+
+  focus() {
+    this.#list.focus({ preventScroll: true });
+  }
+
+  jumpToLatest() {
+    this.#following = true;
+    this.#scrollSoon();
+  }
+
+  /** Bring a message into view and mark it shortly. */
+  reveal(messageId) {
+    const view = this.#views.get(messageId);
+    if (!view) return;
+    this.#following = false;
+    view.element.scrollIntoView({ block: "center" });
+    view.element.classList.remove("revealed");
+    requestAnimationFrame(() => view.element.classList.add("revealed"));
+  }
+
+  #clear() {
+    this.#views.clear();
+    this.#pendingViews = [];
+    this.#lastDay = "";
+    this.#unseen = 0;
+    this.#list.replaceChildren();
+    this.#showJump();
+  }
+
+  #fill() {
+    this.#clear();
+    const record = this.#record;
+    this.#list.ariaBusy = String(!record.loaded);
+    if (!record.loaded) return;
+    const items = [
+      ...record.events.map((event) => ({ at: event.at, event, rank: event.kind === "chat-opened" ? 0 : 2 })),
+      ...[...record.messages.values()].map((message) => ({ at: message.at, message, rank: 1 })),
+    ];
+    const openedAt = record.card.openedAt;
+    const time = (item) => Date.parse(item.rank === 0 ? openedAt : item.at);
+    items.sort((a, b) => time(a) - time(b) || a.rank - b.rank);
+    if (items.length > this.#limit) {
+      items.splice(0, items.length - this.#limit);
+      this.#list.append(earlierLine());
+    }
+    for (const item of items) {
+      if (item.message) this.#addMessage(item.message, false);
+      else this.#addEvent(item.event);
+    }
+    this.#showPending();
+    this.jumpToLatest();
+  }
+
+  #addMessage(message, live = true) {
+    const record = this.#record;
+    const fixes = record.fixes.filter((fix) => fix.messageId === message.id);
+    if (!message.text && attachmentsOf(message).length === 0) {
+      const words = wordlessWords(message, fixes);
+      if (words) this.#addLine(message.at, words, fixes.length ? message.id : null);
+      return;
+    }
+    this.#separateDay(message.at);
+    const view = new MessageView(this.#template);
+    view.show(record.chat, message, fixes, this.#authorOf(message));
+    this.#views.set(message.id, view);
+    this.#append(view.element);
+    if (live) this.#keepUp(message.direction === "in");
+  }
+
+  #changeMessage(message) {
+    const view = this.#views.get(message.id);
+    const fixes = this.#record.fixes.filter((fix) => fix.messageId === message.id);
+    view?.show(this.#record.chat, message, fixes, this.#authorOf(message));
+  }
+
+  #addEvent(event) {
+    const words = eventWords(event, (name) => this.#store.nameOf(name), this.#store.psap);
+    if (words) this.#addLine(event.at, words, null, event.kind);
+  }
+
+  #addLine(at, words, messageId = null, kind = "") {
+    this.#separateDay(at);
+    const item = document.createElement("li");
+    item.className = "event-line";
+    item.dataset.kind = kind;
+    const text = document.createElement("span");
+    text.textContent = words;
+    const time = document.createElement("time");
+    showTime(time, at);
+    item.append(text, time);
+    if (messageId) {
+      const show = document.createElement("button");
+      show.type = "button";
+      show.className = "link message-place";
+      show.textContent = "Show position";
+      item.dataset.messageId = messageId;
+      item.append(show);
+    }
+    this.#append(item);
+    this.#keepUp(false);
+  }
+
+  #separateDay(at) {
+    const day = dayKey(at);
+    if (day === this.#lastDay) return;
+    this.#lastDay = day;
+    const item = document.createElement("li");
+    item.className = "day-line";
+    item.textContent = dayName(at);
+    this.#append(item);
+  }
+
+  #append(element) {
+    // Unconfirmed texts stay last: they have no place in the record yet.
+    this.#list.insertBefore(element, this.#pendingViews[0] ?? null);
+    if (this.#following && this.#list.childElementCount > this.#limit * 2) {
+      while (this.#list.childElementCount > this.#limit) {
+        this.#views.delete(this.#list.firstElementChild.dataset.messageId);
+        this.#list.firstElementChild.remove();
+      }
+      this.#list.prepend(earlierLine());
+    }
+  }
+
+  #showPending() {
+    const entries = this.#record ? this.#pending.of(this.#record.chat) : [];
+    for (const element of this.#pendingViews) element.remove();
+    this.#pendingViews = entries
+      .filter((entry) => !entry.messageId || !this.#record.messages.has(entry.messageId))
+      .map((entry) => {
+        const view = new MessageView(this.#template);
+        view.showPending(entry, this.#store.me.name, this.#connected);
+        return view.element;
+      });
+    this.#list.append(...this.#pendingViews);
+    if (this.#pendingViews.length) this.jumpToLatest();
+  }
+
+  #authorOf(message) {
+    if (message.direction === "in") return callerWord(this.#record.card);
+    return message.author?.name ?? "Automatic";
+  }
+
+  #keepUp(counts) {
+    if (this.#following) {
+      this.#scrollSoon();
+    } else if (counts) {
+      this.#unseen += 1;
+      this.#showJump();
+    }
+  }
+
+  #scrollSoon() {
+    if (this.#scrollAsked) return;
+    this.#scrollAsked = true;
+    requestAnimationFrame(() => {
+      this.#scrollAsked = false;
+      if (!this.#following) return;
+      this.#list.scrollTop = this.#list.scrollHeight;
+      this.#unseen = 0;
+      this.#showJump();
+    });
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#list;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR;
+    if (this.#scrollAsked && this.#following) return;
+    this.#following = near;
+    if (near) this.#unseen = 0;
+    this.#showJump();
+  }
+
+  #showJump() {
+    this.#jump.hidden = this.#following;
+    this.#jump.textContent = this.#unseen ? `${this.#unseen} new, jump to latest` : "Jump to latest";
+  }
+
+  #clicked(event) {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.matches(".show-earlier")) {
+      this.#limit *= 4;
+      this.#fill();
+      this.#following = false;
+      this.#list.scrollTop = 0;
+      return;
+    }
+    const { messageId } = button.closest("li").dataset;
+    if (button.matches(".message-place")) this.#emit("show-fix", messageId);
+    else if (button.dataset.takeBack) this.#emit("take-back", button.dataset.takeBack);
+    else if (button.dataset.sendAgain) {
+      this.#emit("send-again", this.#record.messages.get(button.dataset.sendAgain));
+    }
+  }
+
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+function earlierLine() {
+  const item = document.createElement("li");
+  item.className = "day-line";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button small show-earlier";
+  button.textContent = "Show earlier messages";
+  item.append(button);
+  return item;
+}

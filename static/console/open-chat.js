@@ -1,0 +1,114 @@
+import { needsClosing } from "./chat-store.js";
+import { lockReason } from "./composer.js";
+import { callerWord, endedWord, SESSION } from "./words.js";
+
+/** The chosen chat: keeps conversation, composer, caller and map on one and the same. */
+export class OpenChat {
+  chat = null;
+  #document;
+  #console;
+  #identity;
+  #record = null;
+  #off = null;
+
+  constructor(document, console, identity) {
+    this.#document = document;
+    this.#console = console;
+    this.#identity = identity;
+  }
+
+  connect() {
+    const { calls, composer, conversation, position, pending, closing, store } = this.#console;
+    const press = (id, act) => this.#document.getElementById(id).addEventListener("click", act);
+    press("answer-this", () => calls.answer(this.chat));
+    press("release-this", () => calls.release(this.chat));
+    press("close-this", () => calls.askToClose(this.chat));
+    composer.addEventListener("send", ({ detail }) => pending.add(detail.chat, detail.text));
+    conversation.addEventListener("show-fix", ({ detail }) => position.choose(detail));
+    conversation.addEventListener("take-back", ({ detail }) => pending.takeBack(detail));
+    conversation.addEventListener("send-again", ({ detail }) => pending.add(this.chat, detail.text));
+    position.addEventListener("show-message", ({ detail }) => conversation.reveal(detail));
+    closing.addEventListener("changed", ({ detail }) => detail === this.chat && this.refresh());
+    store.addEventListener("card", ({ detail }) => detail === this.chat && this.refresh());
+    pending.addEventListener("returned", ({ detail }) => this.#returned(detail));
+    pending.addEventListener("confirmed", ({ detail }) => {
+      if (this.#record?.chat === detail.chat && this.#record.messages.has(detail.messageId)) {
+        pending.drop(detail.id);
+      }
+    });
+    this.#document.addEventListener("visibilitychange", () => this.#markSeen());
+  }
+
+  /** Show a chat on all panes. */
+  choose(chat, { write = false } = {}) {
+    const { records, conversation, position, composer, queue } = this.#console;
+    if (chat !== this.chat) {
+      this.#off?.abort();
+      this.#off = new AbortController();
+      this.chat = chat;
+      this.#record = records.open(chat);
+      const { signal } = this.#off;
+      for (const name of ["refilled", "fixes"]) {
+        this.#record.addEventListener(name, () => position.show(chat, this.#record.fixes), { signal });
+      }
+      for (const name of ["refilled", "additional"]) {
+        this.#record.addEventListener(name, () => this.refresh(), { signal });
+      }
+      conversation.bind(this.#record);
+      position.show(chat, this.#record.fixes);
+      this.refresh();
+    }
+    queue.choose(chat);
+    this.#markSeen();
+    if (write) composer.focus();
+  }
+
+  /** Choose the n-th chat of mine, counted from 1, ready to write. */
+  chooseMine(place) {
+    const chat = this.#console.store.idsOf("mine")[place - 1];
+    if (chat) this.choose(chat, { write: true });
+  }
+
+  /** Bring heads, buttons, composer and caller in line with the chat's card. */
+  refresh() {
+    const { store, composer, caller, closing } = this.#console;
+    const card = this.chat && (store.cards.get(this.chat) ?? this.#record?.card);
+    const byId = (id) => this.#document.getElementById(id);
+    byId("conversation-empty").hidden = Boolean(this.chat);
+    if (!card) return;
+    this.#identity.dress(byId("conversation"), card);
+    byId("conversation-title").textContent = callerWord(card);
+    byId("conversation-state").textContent = stateWords(card, store);
+    const mine = store.isMine(card);
+    const closable = (mine || (!card.owner && needsClosing(card))) && !card.disposition && !closing.has(this.chat);
+    byId("answer-this").hidden = Boolean(card.owner || card.disposition) || !store.may("claim");
+    byId("release-this").hidden = !mine || Boolean(card.disposition) || !store.may("release") || closing.has(this.chat);
+    byId("close-this").hidden = !closable || !store.may("close");
+    byId("close-this").classList.toggle("primary", needsClosing(card));
+    composer.bind(card);
+    composer.update(card, lockReason(card, store, closing.has(this.chat)));
+    caller.show(card, this.#record?.additional ?? []);
+  }
+
+  #markSeen() {
+    if (this.chat && this.#document.visibilityState === "visible") {
+      this.#console.store.markSeen(this.chat);
+    }
+  }
+
+  #returned({ chat, text, reason }) {
+    const { composer, notices } = this.#console;
+    composer.giveBack(chat, text);
+    if (reason) notices.warn(`#${chat}: not sent. ${reason} The text is back in the editor.`);
+  }
+}
+
+function stateWords(card, store) {
+  const mark = card.session === "open" ? "" : card.session === "stopped" ? endedWord(card.endedBy) : SESSION[card.session];
+  if (card.disposition) {
+    const label = store.psap.dispositions.find((one) => one.value === card.disposition)?.label;
+    return `Closed: ${label ?? card.disposition}`;
+  }
+  const owner = store.isMine(card) ? "Your chat" : card.owner ? `With ${card.owner.name}` : "Unanswered";
+  return [owner, mark, needsClosing(card) ? "needs closing" : ""].filter(Boolean).join(" · ");
+}

@@ -1,0 +1,93 @@
+import { accuracy } from "./coordinates.js";
+import { needsClosing } from "./chat-store.js";
+import { age, clockTime, utcTime } from "./time.js";
+import { callerWord, isTest, languageWord, LIVENESS, serviceWord } from "./words.js";
+
+/** Steps of waiting: colour and word together, since colour alone reaches not everybody. */
+const STEPS = [
+  [20_000, "overdue", "over 20 s"],
+  [15_000, "urgent", "over 15 s"],
+  [10_000, "late", "over 10 s"],
+  [0, "new", ""],
+];
+
+/** One chat in the queue. Writes only what changed: twenty of these may change in a second. */
+export class QueueCard {
+  #shown = {};
+
+  /** @param {HTMLTemplateElement} template @param {string} chat */
+  constructor(template, chat) {
+    this.chat = chat;
+    this.element = template.content.firstElementChild.cloneNode(true);
+    this.element.dataset.chat = chat;
+    this.open = this.element.querySelector(".card-open");
+    this.answer = this.element.querySelector(".card-answer");
+    this.#parts = Object.fromEntries(
+      ["name", "key", "test", "service", "language", "place", "preview", "age", "unread", "closing",
+        "owner", "life"].map((part) => [part, this.element.querySelector(`.card-${part}`)]),
+    );
+    this.#set(this.element.querySelector(".chat-tag"), "tag", `#${chat}`);
+  }
+
+  #parts;
+
+  /** @param {object} view {section, card, tone, key, unread, mayClaim} */
+  show({ section, card, tone, key, unread, mayClaim }) {
+    const { element } = this;
+    const parts = this.#parts;
+    this.card = card;
+    this.section = section;
+    if (this.#new("section", section)) element.dataset.section = section;
+    if (this.#new("tone", tone)) element.dataset.tone = tone;
+    this.#set(parts.name, "name", callerWord(card));
+    this.#set(parts.key, "key", key ? `Alt+${key}` : "");
+    parts.test.hidden = !isTest(card.service);
+    this.#set(parts.service, "service", serviceWord(card.service));
+    this.#set(parts.language, "language", languageWord(card.caller.language));
+    this.#set(parts.place, "place", placeWords(card.fix));
+    this.#set(parts.preview, "preview", card.preview ?? "");
+    this.#set(parts.unread, "unread", unread ? `${unread} new` : "");
+    parts.closing.hidden = !needsClosing(card);
+    this.#set(parts.owner, "owner", section === "others" ? card.owner.name : "");
+    this.#set(parts.life, "life", card.session === "open" ? LIVENESS[card.liveness] ?? "" : "");
+    if (this.#new("liveness", card.liveness)) parts.life.dataset.liveness = card.liveness;
+    const answerable = mayClaim && !card.owner;
+    if (this.#new("answerable", answerable)) this.answer.hidden = !answerable;
+    this.#set(this.answer, "answer", needsClosing(card) && !card.ringingSince ? "Take over" : "Answer");
+  }
+
+  /** Let the age run. @param {(at: string) => number} since milliseconds since a server's time */
+  tick(since) {
+    const { card } = this;
+    const element = this.#parts.age;
+    if (this.section === "ringing" && card.ringingSince) {
+      const waited = since(card.ringingSince);
+      const [, step, word] = STEPS.find(([from]) => waited >= from) ?? STEPS.at(-1);
+      if (this.#new("step", step)) this.element.dataset.step = step;
+      this.#set(element, "age", word ? `${age(waited)} · ${word}` : age(waited));
+      return;
+    }
+    if (this.#new("step", "")) delete this.element.dataset.step;
+    const last = card.endedAt ?? card.lastCallerText ?? card.openedAt;
+    if (this.#set(element, "age", last ? clockTime(last).slice(0, 5) : "") && last) {
+      element.title = `${card.endedAt ? "Ended" : "Last text"} ${utcTime(last)}`;
+    }
+  }
+
+  /** Whether `value` differs from what was last shown under `name`; remembers it. */
+  #new(name, value) {
+    if (this.#shown[name] === value) return false;
+    this.#shown[name] = value;
+    return true;
+  }
+
+  #set(element, name, text) {
+    if (!this.#new(name, text)) return false;
+    element.textContent = text;
+    return true;
+  }
+}
+
+function placeWords(fix) {
+  return fix ? `${fix.lat.toFixed(4)}, ${fix.lon.toFixed(4)} ${accuracy(fix)}` : "No position yet";
+}

@@ -1,0 +1,97 @@
+import { age, clockTime, utcTime } from "./time.js";
+
+/**
+ * The one line across the screen: who rings, or that nobody does, or that the connection is
+ * lost. Always there and always as high, so that nothing moves when somebody rings.
+ */
+export class StatusBar {
+  #bar;
+  #text;
+  #answer;
+  #silence;
+  #reconnect;
+  #favicon;
+  #icons;
+  #store;
+  #clock;
+  #alarm;
+  #lost = null;
+  #ready = false;
+
+  constructor(document, { store, clock, alarm }) {
+    this.#bar = document.getElementById("statusbar");
+    this.#text = document.getElementById("status-text");
+    this.#answer = document.getElementById("answer-longest");
+    this.#silence = document.getElementById("silence");
+    this.#reconnect = document.getElementById("reconnect");
+    this.#favicon = document.getElementById("favicon");
+    const { favicon, faviconRinging } = document.body.dataset;
+    this.#icons = { quiet: favicon, ringing: faviconRinging };
+    this.#store = store;
+    this.#clock = clock;
+    this.#alarm = alarm;
+  }
+
+  connect() {
+    this.#clock.addEventListener("tick", () => this.draw());
+    this.#alarm.addEventListener("change", () => this.draw());
+  }
+
+  /** @param {{since: number, retryAt: number}|null} lost */
+  setLost(lost) {
+    this.#lost = lost;
+    if (!lost) this.#ready = true;
+    this.draw();
+  }
+
+  /** Ids of the chats that ring, longest waiting first. */
+  ringing() {
+    return this.#store.idsOf("ringing").filter((chat) => this.#store.cards.get(chat).ringingSince);
+  }
+
+  draw() {
+    const ringing = this.ringing();
+    const state = this.#lost ? "lost" : !this.#ready ? "connecting" : ringing.length ? "ringing" : "idle";
+    this.#bar.dataset.state = state;
+    document.body.dataset.connection = this.#lost ? "lost" : "live";
+    this.#write(WORDS[state].call(this, ringing));
+    this.#text.title = this.#lost ? utcTime(this.#lost.since) : "";
+    this.#answer.hidden = state !== "ringing" || !this.#store.may("claim");
+    this.#silence.hidden = state !== "ringing" || this.#alarm.silenced || this.#alarm.state !== "on";
+    this.#reconnect.hidden = state !== "lost";
+    const title = { lost: "No connection – Leitstand", ringing: `(${ringing.length}) ringing – Leitstand` };
+    const wanted = title[state] ?? "Leitstand";
+    if (document.title !== wanted) document.title = wanted;
+    const icon = state === "ringing" ? this.#icons.ringing : this.#icons.quiet;
+    if (this.#favicon.getAttribute("href") !== icon) this.#favicon.setAttribute("href", icon);
+  }
+
+  longestWait(ringing) {
+    return this.#clock.since(this.#store.cards.get(ringing[0]).ringingSince);
+  }
+
+  lostWords() {
+    const wait = Math.ceil((this.#lost.retryAt - Date.now()) / 1000);
+    const next = wait > 0 ? `Trying again in ${wait} s.` : "Trying to connect.";
+    return `Connection lost since ${clockTime(this.#lost.since)}, what you see may be stale. ${next}`;
+  }
+
+  mineWords() {
+    const mine = this.#store.idsOf("mine").length;
+    return mine === 1 ? "You have 1 chat." : mine ? `You have ${mine} chats.` : "";
+  }
+
+  #write(text) {
+    if (this.#text.textContent !== text) this.#text.textContent = text;
+  }
+}
+
+const WORDS = {
+  connecting: () => "Connecting…",
+  idle() { return `Nobody is waiting. ${this.mineWords()}`; },
+  lost() { return this.lostWords(); },
+  ringing(ringing) {
+    const many = ringing.length === 1 ? "1 chat is ringing" : `${ringing.length} chats are ringing`;
+    return `${many}, ${ringing.length === 1 ? "waiting" : "longest waiting"} ${age(this.longestWait(ringing))}`;
+  },
+};

@@ -1,0 +1,125 @@
+/** What codes of the protocol are called on screen; the one place to translate. */
+
+const SERVICES = new Map([
+  ["", "Emergency"],
+  ["police", "Police"],
+  ["fire", "Fire brigade"],
+  ["ambulance", "Ambulance"],
+  ["marine", "Sea rescue"],
+  ["mountain", "Mountain rescue"],
+  ["physician", "Physician"],
+  ["poison", "Poison control"],
+  ["gas", "Gas emergency"],
+  ["animal-control", "Animal control"],
+  ["ecall.manual", "eCall, by hand"],
+  ["ecall.automatic", "eCall, automatic"],
+]);
+
+/** "Police" for urn:service:sos.police; tests are named as what they test. */
+export function serviceWord(urn) {
+  const labels = (urn ?? "").toLowerCase().replace(/^urn:service:/, "").split(".");
+  const rest = labels.filter((label) => !["sos", "test", ""].includes(label)).join(".");
+  if (!/^urn:service:/i.test(urn ?? "")) return urn || "Emergency";
+  return SERVICES.get(rest) ?? rest;
+}
+
+/** Both spellings exist: urn:service:sos.test and urn:service:test.sos. */
+export function isTest(urn) {
+  return (urn ?? "").toLowerCase().replace(/^urn:service:/, "").split(".").includes("test");
+}
+
+const languages = new Intl.DisplayNames(["en"], { type: "language" });
+
+/** "German (Austria)" for de-AT; what is no language tag comes back as it is. */
+export function languageWord(tag) {
+  if (!tag) return "";
+  const first = tag.split(/[,;]/)[0].trim();
+  try {
+    return languages.of(first);
+  } catch {
+    return first;
+  }
+}
+
+/** Who the chat is with: the name, else the number. */
+export function callerWord(card) {
+  return card.caller.displayName || numberWord(card.caller.uri);
+}
+
+/** "+43 …" for sip:+43…@host and tel:+43…; other URIs without their scheme. */
+export function numberWord(uri) {
+  const bare = (uri ?? "").replace(/^(sips?|tel):/i, "");
+  const user = bare.split("@")[0];
+  return /^\+?[\d().-]{3,}$/.test(user) ? user : bare || "Unknown caller";
+}
+
+export const LIVENESS = {
+  alive: "Phone answers",
+  background: "App in background",
+  lost: "Phone lost",
+};
+
+export const SESSION = {
+  open: "open",
+  stopped: "ended",
+  redirecting: "being redirected",
+  redirected: "redirected",
+  transferring: "being transferred",
+  transferred: "transferred",
+};
+
+const ENDED_BY = {
+  caller: "by the caller",
+  calltaker: "by us",
+  peer: "by the other control room",
+  system: "by the system",
+};
+
+/** "The chat was ended by the caller". */
+export function endedWord(endedBy) {
+  return `ended ${ENDED_BY[endedBy] ?? ""}`.trim();
+}
+
+/** What became of one of our texts, in words. @returns {{text: string, grave: boolean}} */
+export function deliveryWord(message) {
+  switch (message.status) {
+    case "queued": return { text: "Queued", grave: false };
+    case "sending": return { text: "Sending", grave: false };
+    case "delivered": return { text: "Delivered", grave: false };
+    case "deferred":
+      return { text: "Deferred: phone out of reach, goes out when it is back", grave: true };
+    case "cancelled": return { text: "Not sent: the chat had ended", grave: true };
+    case "failed": return { text: `Not delivered: ${causeOf(message)}`, grave: true };
+    default: return { text: message.status ?? "", grave: false };
+  }
+}
+
+function causeOf(message) {
+  const cause = message.cause || "no reason given";
+  return message.sipStatus && !cause.includes(String(message.sipStatus))
+    ? `${cause} (SIP ${message.sipStatus})`
+    : cause;
+}
+
+const FLAGS = new Map([
+  ["invalid-text", "some characters could not be read"],
+  ["truncated", "cut because of its size"],
+  ["undecodable", "could not be decoded"],
+  ["unsplittable", "broken, shown as it came"],
+  ["nested-too-deep", "nested too deep, shown as it came"],
+]);
+
+/** Flags that matter to a call-taker, in words. */
+export function flagWords(flags) {
+  return (flags ?? []).map((flag) => FLAGS.get(flag)).filter(Boolean);
+}
+
+const METHODS = new Map([
+  ["gps", "GPS"], ["a-gps", "assisted GPS"], ["gnss", "satellites"], ["cell", "cell"],
+  ["wifi", "Wi-Fi"], ["manual", "entered by hand"], ["network", "network"],
+  ["device", "phone"], ["802.11", "Wi-Fi"], ["dhcp", "network"], ["otdoa", "cell timing"],
+]);
+
+export function methodWord(method) {
+  return METHODS.get((method ?? "").toLowerCase()) ?? method ?? "";
+}
