@@ -1,0 +1,147 @@
+"""The admin: who gets in, and what it takes and refuses."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from psap.demo import seed_demo
+from psap.models import ADMINISTRATOR, CALL_TAKER, Psap, ServiceNumber, Trunk, User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def demo(tmp_path: Path) -> None:
+    seed_demo(
+        public_uri="sip:psap@127.0.0.1:5060",
+        outbound_proxy="",
+        credentials_path=tmp_path / "credentials.json",
+    )
+
+
+def _client(username: str) -> Client:
+    client = Client()
+    client.force_login(User.objects.get(username=username))
+    return client
+
+
+@pytest.fixture
+def admin() -> Client:
+    return _client("admin")
+
+
+def _errors(client: Client, path: str, values: dict[str, object]) -> str:
+    answer = client.post(path, values)
+    assert answer.status_code == 200
+    return str(answer.context["adminform"].form.errors)
+
+
+def test_the_admin_has_one_door_which_is_our_login():
+    for path in ("/admin/", "/admin/login/?next=/admin/psap/"):
+        answer = Client().get(path, follow=True)
+        assert answer.redirect_chain[-1][0].startswith("/login/?next=/admin/")
+
+
+def test_call_takers_and_supervisors_are_kept_out():
+    for username in ("calltaker", "supervisor"):
+        assert _client(username).get("/admin/", follow=True).status_code == 403
+
+
+def test_administrators_configure_without_being_superusers(admin: Client):
+    page = admin.get("/admin/").content.decode()
+    assert "Leitstand" in page
+    for model in ("psap", "servicenumber", "trunk", "user", "serviceprocess", "loginfailure"):
+        assert f"/admin/psap/{model}/" in page
+    assert "/admin/auth/group/" not in page
+
+
+def test_every_page_of_the_admin_does_without_inline_code(admin: Client):
+    trunk = Trunk.objects.get()
+    user = User.objects.get(username="calltaker")
+    for path in (
+        "",
+        "psap/psap/1/change/",
+        f"psap/trunk/{trunk.pk}/change/",
+        f"psap/user/{user.pk}/change/",
+        "psap/user/add/",
+        "psap/user/",
+        "psap/serviceprocess/",
+    ):
+        answer = admin.get(f"/admin/{path}")
+        assert answer.status_code == 200, path
+        page = answer.content.decode()
+        scripts = re.findall(r"<script(?![^>]*\bsrc=)([^>]*)>", page)
+        assert all("application/json" in attributes for attributes in scripts), path
+        assert not re.search(r"<style|\son\w+=", page), path
+        assert "script-src 'self'" in answer["Content-Security-Policy"]
+
+
+def test_there_is_one_psap_that_is_changed_but_never_added_or_deleted(admin: Client):
+    assert admin.get("/admin/psap/psap/add/").status_code == 403
+    assert admin.post("/admin/psap/psap/1/delete/", {"post": "yes"}).status_code == 403
+    values = {
+        "name": "PSAP Graz",
+        "public_uri": "sip:graz@example.org",
+        "greeting": "Hello",
+        "closing_text": "Goodbye",
+        "heartbeat_interval": 20,
+        "lost_after": 60,
+        "lease": 12,
+    }
+    assert admin.post("/admin/psap/psap/1/change/", values).status_code == 302
+    assert Psap.objects.get().name == "PSAP Graz"
+    impatient = _errors(admin, "/admin/psap/psap/1/change/", values | {"lost_after": 20})
+    assert "longer than the time between heartbeats" in impatient
+    too_rare = _errors(admin, "/admin/psap/psap/1/change/", values | {"heartbeat_interval": 21})
+    assert "less than or equal to 20" in too_rare
+
+
+def test_a_trunk_with_a_broken_proxy_or_network_is_refused(admin: Client):
+    values = {"name": "north", "outbound_proxy": "proxy", "trusted_networks": "10.0.0.0/33"}
+    errors = _errors(admin, "/admin/psap/trunk/add/", values)
+    assert "is no SIP URI" in errors
+    assert "is no network" in errors
+    good = {"name": "north", "outbound_proxy": "sip:p;transport=tls", "trusted_networks": "::1"}
+    assert admin.post("/admin/psap/trunk/add/", good).status_code == 302
+    assert Trunk.objects.filter(name="north").exists()
+
+
+def test_a_number_gets_a_service(admin: Client):
+    errors = _errors(admin, "/admin/psap/servicenumber/add/", {"number": "140", "service": "x"})
+    assert "is no service URN" in errors
+    values = {"number": "140", "service": "urn:service:sos.mountain"}
+    assert admin.post("/admin/psap/servicenumber/add/", values).status_code == 302
+    assert ServiceNumber.objects.get(number="140").service == "urn:service:sos.mountain"
+
+
+def _edit(client: Client, user: User, *roles: str) -> int:
+    values = {
+        "username": user.username,
+        "is_active": "on",
+        "is_superuser": "on",
+        "is_staff": "on",
+        "groups": [Group.objects.get(name=role).pk for role in roles],
+    }
+    return client.post(f"/admin/psap/user/{user.pk}/change/", values).status_code
+
+
+def test_access_to_the_admin_follows_the_role_and_nobody_becomes_superuser(admin: Client):
+    user = User.objects.get(username="calltaker")
+    for roles, expected in (((ADMINISTRATOR, CALL_TAKER), True), ((CALL_TAKER,), False)):
+        assert _edit(admin, user, *roles) == 302
+        user.refresh_from_db()
+        assert (user.is_staff, user.is_superuser) == (expected, False)
+
+
+def test_an_administrator_does_not_touch_a_superuser(admin: Client):
+    chief = User.objects.create_superuser("chief", password="long enough for this")
+    assert _edit(admin, chief) == 403
+    assert admin.post(f"/admin/psap/user/{chief.pk}/password/", {}).status_code == 403
+    assert admin.post(f"/admin/psap/user/{chief.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_signs_of_life_are_read_only(admin: Client):
+    assert admin.get("/admin/psap/serviceprocess/add/").status_code == 403

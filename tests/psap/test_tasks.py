@@ -1,0 +1,54 @@
+"""Signs of life in the database."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from psap import processes
+from psap.models import LoginFailure, ServiceProcess
+from psap.tasks import forget_old_rows, sign_tick, tick
+
+pytestmark = pytest.mark.django_db
+EARLIER = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def test_a_program_that_beats_again_moves_its_row():
+    processes.beat("web", EARLIER)
+    processes.beat("web", EARLIER + timedelta(seconds=2))
+    row = ServiceProcess.objects.get()
+    assert row.beat_at == EARLIER + timedelta(seconds=2)
+    assert row.instance == processes.instance_name()
+    assert row.started_at == processes.STARTED_AT
+
+
+def test_a_pid_that_is_used_again_counts_as_a_new_start():
+    processes.beat("web", EARLIER, instance="host:30", started_at=EARLIER)
+    later = EARLIER + timedelta(hours=1)
+    processes.beat("web", later, instance="host:30", started_at=later)
+    assert ServiceProcess.objects.get().started_at == later
+
+
+def test_a_tick_says_that_the_worker_runs_and_that_beat_sent_it_when():
+    headers: dict = {}
+    sign_tick(headers=headers)
+    sent_at = datetime.fromisoformat(headers["sender"]["sent_at"])
+    tick.push_request(**headers)
+    try:
+        tick.run()
+    finally:
+        tick.pop_request()
+    rows = {row.name: row for row in ServiceProcess.objects.all()}
+    assert set(rows) == {"worker", "beat"}
+    assert rows["beat"].beat_at == sent_at
+    assert rows["worker"].beat_at >= sent_at
+
+
+def test_old_programs_and_failures_are_forgotten():
+    now = timezone.now()
+    processes.beat("web", now)
+    processes.beat("web", now - timedelta(days=2), instance="gone:1")
+    LoginFailure.objects.create(username="cora", at=now - timedelta(days=31))
+    forget_old_rows()
+    assert ServiceProcess.objects.get().instance == processes.instance_name()
+    assert not LoginFailure.objects.exists()
