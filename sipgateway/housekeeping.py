@@ -12,7 +12,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from chats.services.incoming import IncomingMessage
-from chats.services.liveness import SignOfLife, mark_lost, record_signs_of_life
+from chats.services.liveness import (
+    SignOfLife,
+    mark_lost,
+    record_signs_of_life,
+    requeue_deferred,
+)
 from sipgateway.configuration import Configuration, load_configuration
 from sipgateway.database import Database
 from sipgateway.presence import LiveChat, Presence
@@ -133,19 +138,21 @@ class Housekeeping:
             )
 
     async def _flush(self) -> None:
+        """Write signs of life that made no row, and send again what waited for one."""
         chats = self._presence.take_unflushed()
-        if not chats:
+        heard = self._presence.take_heard()
+        if not heard:
             return
+        written: set[int] = set()
         try:
             connection = await self._database.connection()
             signs = [SignOfLife(c.id, c.last_sign_of_life, c.transport, c.peer) for c in chats]
             async with connection.transaction():
-                written = await record_signs_of_life(connection, signs, now=datetime.now(UTC))
-        except BaseException:
-            self._presence.put_back(chats)
-            raise
-        self._presence.put_back(chat for chat in chats if chat.id not in written)
-        self._outbox_filled()
+                written = await record_signs_of_life(connection, signs)
+        finally:
+            self._presence.put_back(chat for chat in chats if chat.id not in written)
+        if await requeue_deferred(connection, heard, now=datetime.now(UTC)):
+            self._outbox_filled()
 
     async def _find_lost(self) -> None:
         """Mark silent chats lost; while we were away ourselves nobody could be heard."""

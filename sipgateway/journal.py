@@ -102,7 +102,8 @@ class JournalWriter:
     ) -> dict[bytes, int]:
         connection = await self._database.connection()
         reach("before-insert")
-        async with connection.transaction():
+        # One round trip: BEGIN, INSERT and COMMIT travel together.
+        async with connection.pipeline(), connection.transaction():
             cursor = await connection.execute(
                 _INSERT,
                 (
@@ -115,6 +116,5 @@ class JournalWriter:
                     [a.request.raw for a in batch],
                 ),
             )
-            ids = {bytes(key): journal_id for key, journal_id in await cursor.fetchall()}
             reach("before-commit")
-        return ids
+        return {bytes(key): journal_id for key, journal_id in await cursor.fetchall()}

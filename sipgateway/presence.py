@@ -43,6 +43,7 @@ class Presence:
         self._by_key: dict[Key, LiveChat] = {}
         self._by_id: dict[int, LiveChat] = {}
         self._unflushed: dict[int, LiveChat] = {}
+        self._heard: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -76,6 +77,7 @@ class Presence:
         chat.last_sign_of_life = arrival.received_at
         chat.transport, chat.peer = arrival.flow.transport, arrival.flow.peer
         self._unflushed[chat.id] = chat
+        self._heard.add(chat.id)
         return True
 
     def learn(self, chats: Iterable[ChatState], heartbeat_due: float) -> None:
@@ -101,7 +103,7 @@ class Presence:
                 last_body=known.last_body if known else None,
             )
             self.add(chat)
-            self._unflushed[chat.id] = chat
+            self._heard.add(chat.id)
 
     def add(self, chat: LiveChat) -> None:
         """Keep an open chat; one without a call id gets no heartbeats and is not looked for."""
@@ -136,6 +138,12 @@ class Presence:
         chats = list(self._unflushed.values())
         self._unflushed.clear()
         return chats
+
+    def take_heard(self) -> list[int]:
+        """Return the chats whose apps were heard since the last call, by whatever message."""
+        heard = list(self._heard)
+        self._heard.clear()
+        return heard
 
     def put_back(self, chats: Iterable[LiveChat]) -> None:
         """Keep chats for the next flush."""

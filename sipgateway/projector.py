@@ -21,7 +21,7 @@ from sipgateway.waiting import WaitingRoom
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BATCH = 128
+LARGEST_BATCH = 512
 # How soon a chat that was held is tried again.
 LOOK_AGAIN = 0.1
 
@@ -135,7 +135,8 @@ class Projector:
 
     async def _write(self, batch: list[IncomingMessage]) -> Projection:
         connection = await self._database.connection()
-        async with connection.transaction():
+        # Two round trips: what is locked, and all that is written with its COMMIT.
+        async with connection.pipeline(), connection.transaction():
             return await project_messages(
                 connection, batch, machine=machine, greeting=self._configuration().greeting
             )

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 RECEIVE_BUFFER = 8 * 1024 * 1024
 # Datagrams taken before the loop gets to do something else.
-DRAIN = 64
+DRAIN = 32
 LARGEST_DATAGRAM = 65535
 
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
 from chats.services.chain import event_hash
 
 Connection = AsyncConnection[tuple[Any, ...]]
+Cursor = AsyncCursor[tuple[Any, ...]]
 
 
 class ChainHead(Protocol):
@@ -88,12 +89,19 @@ _INSERT_EVENTS = insert_statement(
 )
 
 
-async def draw_ids(connection: Connection, table: str, count: int) -> Iterator[int]:
-    """Draw `count` primary keys, in ascending order."""
-    if not count:
-        return iter(())
-    cursor = await connection.execute(
+async def request_ids(connection: Connection, table: str, count: int) -> Cursor:
+    """Ask for `count` primary keys; in a pipeline the answer comes with the next one fetched."""
+    return await connection.execute(
         "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
         (table, count),
     )
+
+
+async def draw_ids(connection: Connection, table: str, count: int) -> Iterator[int]:
+    """Draw `count` primary keys, in ascending order."""
+    return await fetch_ids(await request_ids(connection, table, count)) if count else iter(())
+
+
+async def fetch_ids(cursor: Cursor) -> Iterator[int]:
+    """Fetch the primary keys that were asked for."""
     return iter([row[0] for row in await cursor.fetchall()])

@@ -55,10 +55,8 @@ _LOST = (
 )
 
 
-async def record_signs_of_life(
-    connection: Connection, signs: Sequence[SignOfLife], *, now: datetime
-) -> set[int]:
-    """Move last signs of life, and send again what waited for one; returns the chats written.
+async def record_signs_of_life(connection: Connection, signs: Sequence[SignOfLife]) -> set[int]:
+    """Move last signs of life; returns the chats written.
 
     Needs an open transaction. A chat that is held elsewhere is left out.
     """
@@ -69,8 +67,15 @@ async def record_signs_of_life(
         _SIGNS,
         [(s.chat_id, s.at, s.transport, s.peer) for s in signs if s.chat_id in locked],
     )
-    await connection.execute(_REQUEUE, {"chats": list(locked), "now": now})
     return locked
+
+
+async def requeue_deferred(
+    connection: Connection, chat_ids: Sequence[int], *, now: datetime
+) -> int:
+    """Let what waited for these chats' apps go out again, now; returns how many messages."""
+    cursor = await connection.execute(_REQUEUE, {"chats": list(chat_ids), "now": now})
+    return cursor.rowcount
 
 
 async def mark_lost(

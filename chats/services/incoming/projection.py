@@ -7,13 +7,14 @@ waiting and delays nobody. The caller commits; what raises must be rolled back w
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
 from chats.models import Liveness, Session
-from chats.services.batch import Connection, draw_ids, run_rows
+from chats.services.batch import Connection, Cursor, draw_ids, fetch_ids, request_ids, run_rows
 from chats.services.chain import genesis_hash
 from chats.services.identifiers import new_tag
 from chats.services.incoming import statements
@@ -57,10 +58,15 @@ async def project_messages(
 ) -> Projection:
     """Write chats, messages, parts, fixes, data, greetings and events of a batch.
 
-    `messages` are in journal order. Needs an open transaction on `connection`.
+    `messages` are in journal order. Needs an open transaction on `connection`, best in a pipeline.
     """
     projection = Projection()
-    locked = await _lock_chats(connection, messages)
+    locking = await connection.execute(
+        statements.LOCK_CHATS.encode(), (list({m.unique_part for m in messages if m.unique_part}),)
+    )
+    # After the locks, so that within a chat keys rise in the order of its messages.
+    drawing = await request_ids(connection, "chats_message", len(messages))
+    locked = await _locked_chats(locking)
     pairs: list[tuple[IncomingMessage, ChatState]] = []
     unmatched: list[IncomingMessage] = []
     for message in messages:
@@ -76,7 +82,8 @@ async def project_messages(
         pairs = sorted(pairs + opened, key=lambda pair: pair[0].journal_id)
     decisions = decide(pairs, new_chats, machine)
     greetings = sum(decision.greets for decision in decisions)
-    message_ids = await draw_ids(connection, "chats_message", len(decisions) + greetings)
+    more_ids = await draw_ids(connection, "chats_message", greetings)
+    message_ids = chain(await fetch_ids(drawing), more_ids)
     rows = Rows()
     for decision in decisions:
         rows.add(decision, message_ids, greeting)
@@ -86,16 +93,11 @@ async def project_messages(
     return projection
 
 
-async def _lock_chats(
-    connection: Connection, messages: Sequence[IncomingMessage]
-) -> dict[str, list[ChatState]]:
+async def _locked_chats(locking: Cursor) -> dict[str, list[ChatState]]:
     locked: dict[str, list[ChatState]] = defaultdict(list)
-    unique_parts = list({m.unique_part for m in messages if m.unique_part})
-    if unique_parts:
-        cursor = await connection.execute(statements.LOCK_CHATS.encode(), (unique_parts,))
-        for row in await cursor.fetchall():
-            chat = ChatState(*row)
-            locked[chat.unique_part].append(chat)
+    for row in await locking.fetchall():
+        chat = ChatState(*row)
+        locked[chat.unique_part].append(chat)
     return locked
 
 
@@ -180,13 +182,10 @@ async def _insert_chats(connection: Connection, chats: list[ChatState]) -> set[i
 
 async def _write(connection: Connection, rows: Rows, chats: list[ChatState]) -> None:
     additional: list[tuple[Any, ...]] = [(*row[:3], Jsonb(row[3])) for row in rows.additional]
-    async with connection.pipeline():
-        await run_rows(connection, statements.INSERT_MESSAGES, rows.messages)
-        await run_rows(connection, statements.INSERT_PARTS, rows.parts)
-        await run_rows(connection, statements.INSERT_FIXES, rows.fixes)
-        await run_rows(connection, statements.INSERT_ADDITIONAL, additional)
-        await run_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
-        await rows.events.insert(connection)
-        await run_rows(
-            connection, statements.UPDATE_CHATS, [_changed_values(chat) for chat in chats]
-        )
+    await run_rows(connection, statements.INSERT_MESSAGES, rows.messages)
+    await run_rows(connection, statements.INSERT_PARTS, rows.parts)
+    await run_rows(connection, statements.INSERT_FIXES, rows.fixes)
+    await run_rows(connection, statements.INSERT_ADDITIONAL, additional)
+    await run_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
+    await rows.events.insert(connection)
+    await run_rows(connection, statements.UPDATE_CHATS, [_changed_values(c) for c in chats])

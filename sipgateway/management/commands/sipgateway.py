@@ -1,5 +1,6 @@
 """`manage.py sipgateway`: the SIP gateway of this instance."""
 
+import gc
 from typing import Any
 
 import uvloop
@@ -12,6 +13,10 @@ class Command(BaseCommand):
     help = "Run the SIP gateway: UDP and TCP on PSAP_SIP_PORT, until SIGTERM or SIGINT."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Thousands of transactions live for 32 s and form no cycles: looking for some every 700
+        # allocations cost a fifth of the gateway's time.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         try:
             uvloop.run(serve())
         except OSError as error:
