@@ -1,5 +1,6 @@
 """Parts of the launcher on their own."""
 
+import subprocess
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +9,9 @@ import pytest
 
 from psap.project.environment import LONGEST_SOCKET_DIR, read_environment
 from psap.project.launch import readiness
-from psap.project.launch.account import Account
+from psap.project.launch.account import Account, command_prefix, database_account
 from psap.project.launch.errors import LaunchError
+from psap.project.launch.postgres import binaries
 from psap.project.launch.supervision import programs, write_configuration
 from psap.project.launch.watch import DeathCounter
 
@@ -62,6 +64,18 @@ def test_an_account_enters_what_is_open_to_all_and_what_is_its_own(tmp_path: Pat
     others = Account(owner.st_uid + 1, owner.st_gid + 1)
     assert others.may_enter(Path("/usr/bin"))
     assert not others.may_enter(closed)
+
+
+def test_the_database_account_runs_binaries_behind_a_closed_directory(tmp_path: Path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    program = closed / "pg_config"  # looks with access(2) for itself
+    program.symlink_to(binaries() / "pg_config")
+    prefix = command_prefix(database_account(), [closed, binaries()])
+    shown = subprocess.run(
+        [*prefix, str(program), "--bindir"], capture_output=True, text=True, check=False
+    )
+    assert shown.stdout.strip() == str(binaries()), shown.stderr
 
 
 @pytest.mark.parametrize("silent", ["web", "gateway"])

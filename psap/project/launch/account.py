@@ -63,7 +63,16 @@ def command_prefix(account: Account | None, directories: Iterable[Path]) -> list
     if all(account.may_enter(directory) for directory in directories):
         return [*prefix, "--"]
     capability = _traversal_capability()
-    return [*prefix, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--"]
+    # Without no_setuid_fixup access(2), with which PostgreSQL looks for its own binaries, would
+    # leave the capability out of account. Everything but it goes with the exec.
+    return [
+        *prefix,
+        "--securebits=+no_setuid_fixup",
+        f"--inh-caps=+{capability}",
+        f"--ambient-caps=+{capability}",
+        f"--bounding-set=-all,+{capability}",
+        "--",
+    ]
 
 
 def _traversal_capability() -> str:
