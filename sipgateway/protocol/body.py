@@ -86,6 +86,7 @@ class _Splitter:
         if delimiter is None:
             self._keep(content_type, start, end, "unsplittable")
             return
+        before = self.seen
         default = "message/rfc822" if content_type == "multipart/digest" else DEFAULT_TYPE
         for begin, stop in pieces(self.body, delimiter, start, end):
             self.seen += 1
@@ -93,6 +94,8 @@ class _Splitter:
                 self._keep(content_type, begin, end, "unsplittable")
                 return
             self._piece(default, begin, stop, depth)
+        if self.seen == before and self.body[start:end].strip() != delimiter + b"--":
+            self._keep(content_type, start, end, "unsplittable")  # ended before it began
 
     def _piece(self, default: str, start: int, end: int, depth: int) -> None:
         head, content = head_and_content(self.body, start, end)
@@ -154,7 +157,7 @@ def _part(
         flag = flag or "truncated"
     return Part(
         content_type,
-        parameters["charset"].lower() if "charset" in parameters else "",
+        _storable(parameters["charset"].lower()) if "charset" in parameters else "",
         _storable(content_id.strip("<> \t")) if content_id else "",
         _storable(disposition) if disposition else "",
         data,

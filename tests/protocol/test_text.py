@@ -1,0 +1,90 @@
+"""What the caller wrote, as a screen and a database take it."""
+
+import pytest
+
+from sipgateway.protocol.body import split_body, text_of
+from sipgateway.protocol.headers import Headers
+
+
+def text(body: bytes, content_type: str = "text/plain") -> tuple[str, tuple[str, ...]]:
+    return text_of(split_body(Headers([("Content-Type", content_type)]), body))
+
+
+def test_text_is_utf8_by_default() -> None:
+    assert text("Küche brennt 🔥 النجدة".encode()) == ("Küche brennt 🔥 النجدة", ())
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("utf-8", "für".encode()),
+        ('"UTF-8"', "für".encode()),
+        ("ISO-8859-1", b"f\xfcr"),
+        ("windows-1252", b"f\xfcr"),
+        ("utf-16", "für".encode("utf-16")),
+        ("us-ascii", "für".encode()),
+        ("unheard-of", "für".encode()),
+        ("idna", "für".encode()),
+        ("unicode_escape", "für".encode()),
+    ],
+)
+def test_charsets(charset: str, body: bytes) -> None:
+    assert text(body, f"text/plain; charset={charset}") == ("für", ())
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"f\xfcr", "f\ufffdr"),
+        (b"\xed\xa0\x80", "\ufffd\ufffd\ufffd"),
+        (b"\xff\xfe\xfd", "\ufffd\ufffd\ufffd"),
+        (b"cut \xf0\x9f\x9a", "cut \ufffd"),
+    ],
+)
+def test_bytes_that_are_no_text_are_replaced_and_flagged(body: bytes, shown: str) -> None:
+    assert text(body) == (shown, ("invalid-text",))
+    shown.encode()
+
+
+def test_lone_surrogates_in_utf16_are_replaced() -> None:
+    shown, flags = text(b"a\x00\x00\xd8b\x00", "text/plain; charset=utf-16le")
+    assert flags == ("invalid-text",)
+    shown.encode()
+
+
+def test_nul_is_shown_as_its_symbol() -> None:
+    assert text(b"a\x00b") == ("a␀b", ())
+
+
+def test_a_byte_order_mark_is_no_text() -> None:
+    assert text(b"\xef\xbb\xbfHelp") == ("Help", ())
+
+
+def test_several_text_parts_are_lines_and_html_beside_them_is_left_out() -> None:
+    body = (
+        b"--B\r\n\r\none\r\n--B\r\nContent-Type: text/html\r\n\r\n<b>one</b>\r\n"
+        b"--B\r\nContent-Type: TEXT/PLAIN\r\n\r\ntwo\r\n--B--"
+    )
+    assert text(body, "multipart/mixed; boundary=B") == ("one\ntwo", ())
+
+
+def test_html_alone_is_shown_as_text() -> None:
+    body = b"<style>p{}</style><p>Fire &amp; <b>smoke</b></p><SCRIPT>x<y</SCRIPT>two<br/>three &#0;"
+    assert text(body, "text/html")[0].split() == ["Fire", "&", "smoke", "two", "three", "\ufffd"]
+
+
+def test_html_of_a_million_open_brackets_takes_linear_time() -> None:
+    assert text(b"<" * 1_000_000, "text/html")[0].startswith("<")
+    assert text(b"<script" * 100_000, "text/html")[0] == ""
+    assert text(b"<br" * 300_000, "text/html")[0].startswith("<br")
+
+
+@pytest.mark.parametrize("content_type", ["text", "plain", "multipart/mixed", "multipart/"])
+def test_text_in_a_clumsy_wrapping_is_still_read(content_type: str) -> None:
+    assert text(b"Help", content_type) == ("Help", ())
+
+
+def test_other_content_is_no_text() -> None:
+    assert text(b"\x89PNG", "image/png") == ("", ())
+    assert text(b"<presence/>", "application/pidf+xml") == ("", ())
+    assert text(b"", "text/plain") == ("", ())
