@@ -116,7 +116,7 @@ def called_service(request_uri: str, headers: Headers, numbers: Mapping[str, str
 
 
 def _service_of(uri: str, numbers: Mapping[str, str]) -> str:
-    uri = uri.strip()
+    uri = uri.strip("<> \t")
     if uri[:12].lower() == "urn:service:":
         return uri.partition(";")[0].lower()[:SERVICE_LIMIT]
     user = user_of(uri).partition(";")[0]  # a phone-context may follow the number

@@ -20,7 +20,7 @@ class RemoteProtocolError(SipError):
     """The other side sent what cannot be taken as SIP.
 
     `status` and `reason` are those of the answer it deserves; `request` is what could be read of
-    a request, present only when it has the header fields an answer needs (RFC 3261 8.2.6.2).
+    a request, present only when it has the Via and CSeq that a client matches an answer by.
     """
 
     def __init__(self, status: int, reason: str, request: Request | None = None) -> None:

@@ -214,9 +214,8 @@ def content_length(values: list[str]) -> int | None:
 
 def _if_answerable(request: Request) -> Request | None:
     headers = request.headers
-    if all(headers.get(name) is not None for name in ("via", "call-id", "cseq")):
-        return request
-    return None
+    has_way_back = headers.get("via") is not None and headers.get("cseq") is not None
+    return request if has_way_back else None
 
 
 def request_of_header_block(data: bytes) -> Request | None:

@@ -103,6 +103,7 @@ def test_the_preferred_language(headers: dict[str, str], language: str) -> None:
         ("urn:service:test.sos", "", "urn:service:test.sos"),
         ("sip:133@example.org;user=phone", "", "urn:service:sos.police"),
         ("sip:133;phone-context=+43@example.org", "", "urn:service:sos.police"),
+        ("<sip:133@example.org>", "", "urn:service:sos.police"),
         ("tel:133;phone-context=+43", "", "urn:service:sos.police"),
         ("sip:psap@example.org", "<sip:133@x>", "urn:service:sos.police"),
         ("sip:psap@example.org", "<urn:service:sos.ambulance>", "urn:service:sos.ambulance"),
