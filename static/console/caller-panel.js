@@ -4,6 +4,8 @@ import { callerWord, isTest, languageWord, LIVENESS, numberWord, serviceWord } f
 const LABELS = { name: "Name", phone: "Phone", email: "E-mail", address: "Address", gender: "Gender",
   birthday: "Born", language: "Language", note: "Note", related: "Contact" };
 
+const BLOCKS = { SubscriberInfo: "subscriber" };
+
 /** Who the caller is and how alive the chat is: facts, additional data, three clocks. */
 export class CallerPanel {
   #root;
@@ -64,7 +66,7 @@ export class CallerPanel {
   #run(name, at, mark, words) {
     const box = this.#clocks[name];
     const value = box.querySelector("dd");
-    const text = at ? `${age(this.#clock.since(at))} ago` : "never";
+    const text = at ? age(this.#clock.since(at)) : "never";
     if (value.firstChild?.textContent !== text || value.dataset.words !== words) {
       const note = document.createElement("small");
       note.textContent = words || (at ? clockTime(at) : "");
@@ -84,17 +86,26 @@ function rowsOf(card, additional) {
     row("Language", languageWord(caller.language) || "Not stated"),
     row("Service", serviceWord(card.service), isTest(card.service) ? ["Test call", "test"] : null),
   ];
-  if (caller.displayName) rows.unshift(row("Calls itself", caller.displayName));
   if (card.linkedTo) rows.push(row("Linked", `Same call identifier as #${card.linkedTo}, another caller`));
   if (card.standalone) rows.push(row("Kind", "Single message outside any chat"));
   else if (card.recovered) rows.push(row("Kind", "Joined in the middle of a chat"));
   for (const block of additional) {
+    rows.push(heading(`From the app: ${BLOCKS[block.kind] ?? block.kind}`));
     for (const [key, value] of Object.entries(block)) {
       if (key === "kind" || key === "messageId" || value === "" || value === null) continue;
-      rows.push(row(LABELS[key] ?? key, wordsOf(value), ["from the app", "source"]));
+      rows.push(row(LABELS[key] ?? key, wordsOf(value)));
     }
   }
   return rows;
+}
+
+function heading(text) {
+  const box = document.createElement("div");
+  box.className = "facts-heading";
+  const term = document.createElement("dt");
+  term.textContent = text;
+  box.append(term);
+  return box;
 }
 
 function wordsOf(value) {

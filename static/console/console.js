@@ -24,7 +24,7 @@ import { ServerClock } from "./server-clock.js";
 import { SoundControl } from "./sound-control.js";
 import { StatusBar } from "./status-bar.js";
 import { ThemeSwitch } from "./theme-switch.js";
-import { clockTime, utcTime } from "./time.js";
+import { clockTime, utcTime, zoneName } from "./time.js";
 import { callerWord, languageWord, serviceWord } from "./words.js";
 
 /** The whole screen: builds its parts and carries what the server says to each of them. */
@@ -169,7 +169,7 @@ export class Console {
   #showWallClock() {
     const clock = this.#document.getElementById("wall-clock");
     const now = this.clock.now();
-    clock.textContent = clockTime(now);
+    clock.textContent = `${clockTime(now)} ${zoneName(now)}`;
     clock.title = utcTime(now);
   }
 

@@ -47,6 +47,11 @@ export class MapGrid {
   }
 
   #label(point, text, className) {
+    const { x, y } = this.#map.latLngToContainerPoint(point);
+    const size = this.#map.getSize();
+    // Clear of the other axis' labels and of the scale.
+    const clear = className === "grid-latitude" ? y > 32 && y < size.y - 36 : x < size.x - 44;
+    if (!clear) return;
     const label = document.createElement("span");
     label.textContent = text;
     const icon = L.divIcon({ className: `grid-label ${className}`, html: label, iconSize: null });

@@ -1,6 +1,6 @@
 /** Short notices: shown for a while, and said to a screen reader, politely or at once. */
 const SHORT = 5_000;
-const LONG = 12_000;
+const LONG = 9_000;
 
 export class Notices {
   #box;
@@ -16,7 +16,7 @@ export class Notices {
   /** Show and say something that went as wished. */
   say(text) {
     this.announce(text);
-    this.#show(text, "plain", SHORT);
+    this.#show(text, "info", SHORT);
   }
 
   /** Show and say something that went wrong. */

@@ -110,5 +110,5 @@ function stateWords(card, store) {
     return `Closed: ${label ?? card.disposition}`;
   }
   const owner = store.isMine(card) ? "Your chat" : card.owner ? `With ${card.owner.name}` : "Unanswered";
-  return [owner, mark, needsClosing(card) ? "needs closing" : ""].filter(Boolean).join(" · ");
+  return [owner, mark].filter(Boolean).join(" · ");
 }

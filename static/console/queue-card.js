@@ -1,7 +1,7 @@
 import { accuracy } from "./coordinates.js";
 import { needsClosing } from "./chat-store.js";
 import { age, clockTime, utcTime } from "./time.js";
-import { callerWord, isTest, languageWord, LIVENESS, serviceWord } from "./words.js";
+import { callerWord, isTest, languageWord, LIVENESS_SHORT, serviceWord } from "./words.js";
 
 /** Steps of waiting: colour and word together, since colour alone reaches not everybody. */
 const STEPS = [
@@ -43,13 +43,13 @@ export class QueueCard {
     this.#set(parts.key, "key", key ? `Alt+${key}` : "");
     parts.test.hidden = !isTest(card.service);
     this.#set(parts.service, "service", serviceWord(card.service));
-    this.#set(parts.language, "language", languageWord(card.caller.language));
+    this.#set(parts.language, "language", languageWord(card.caller.language, { region: false }));
     this.#set(parts.place, "place", placeWords(card.fix));
     this.#set(parts.preview, "preview", card.preview ?? "");
     this.#set(parts.unread, "unread", unread ? `${unread} new` : "");
     parts.closing.hidden = !needsClosing(card);
     this.#set(parts.owner, "owner", section === "others" ? card.owner.name : "");
-    this.#set(parts.life, "life", card.session === "open" ? LIVENESS[card.liveness] ?? "" : "");
+    this.#set(parts.life, "life", card.session === "open" ? LIVENESS_SHORT[card.liveness] ?? "" : "");
     if (this.#new("liveness", card.liveness)) parts.life.dataset.liveness = card.liveness;
     const answerable = mayClaim && !card.owner;
     if (this.#new("answerable", answerable)) this.answer.hidden = !answerable;

@@ -113,6 +113,7 @@ export class QueueView extends EventTarget {
   /** Put cards into their sections, moving only those that are out of place. */
   #arrange() {
     const present = new Set();
+    const chosenBefore = this.#cards.get(this.#chosen)?.section;
     const focused = this.#root.contains(document.activeElement)
       ? document.activeElement.closest("[data-chat]")?.dataset.chat
       : null;
@@ -150,8 +151,11 @@ export class QueueView extends EventTarget {
     this.#moveTabStop();
     // A card that moved has lost the focus on its way.
     if (focused && !this.#root.contains(document.activeElement)) {
-      (this.#cards.get(focused)?.open ?? this.#root.querySelector(".card-open"))?.focus();
+      const stop = this.#cards.get(focused)?.open ?? this.#root.querySelector(".card-open");
+      stop?.focus({ preventScroll: true });
     }
+    const chosen = this.#cards.get(this.#chosen);
+    if (chosen && chosen.section !== chosenBefore) chosen.element.scrollIntoView({ block: "nearest" });
   }
 
   #cardFor(chat) {

@@ -19,11 +19,11 @@ export function dayKey(when) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
-const dayFormat = new Intl.DateTimeFormat(undefined, {
+const dayFormat = new Intl.DateTimeFormat(document.documentElement.lang, {
   weekday: "long", year: "numeric", month: "long", day: "numeric",
 });
 
-/** "Wednesday, 7 May 2031" in the browser's locale. */
+/** "Wednesday 7 May 2031", in the language of the page. */
 export function dayName(when) {
   return dayFormat.format(new Date(when));
 }
@@ -43,4 +43,11 @@ export function showTime(element, when) {
   element.dateTime = new Date(when).toISOString();
   element.textContent = clockTime(when);
   element.title = utcTime(when);
+}
+
+const zoneFormat = new Intl.DateTimeFormat(document.documentElement.lang, { timeZoneName: "short" });
+
+/** Short name of this desk's time zone, such as "CET". */
+export function zoneName(when) {
+  return zoneFormat.formatToParts(new Date(when)).find((part) => part.type === "timeZoneName").value;
 }

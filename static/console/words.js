@@ -30,12 +30,12 @@ export function isTest(urn) {
 
 const languages = new Intl.DisplayNames(["en"], { type: "language" });
 
-/** "German (Austria)" for de-AT; what is no language tag comes back as it is. */
-export function languageWord(tag) {
+/** "Austrian German" for de-AT, "German" without region; no language tag comes back as it is. */
+export function languageWord(tag, { region = true } = {}) {
   if (!tag) return "";
   const first = tag.split(/[,;]/)[0].trim();
   try {
-    return languages.of(first);
+    return languages.of(region ? first : new Intl.Locale(first).language);
   } catch {
     return first;
   }
@@ -58,6 +58,9 @@ export const LIVENESS = {
   background: "App in background",
   lost: "Phone lost",
 };
+
+/** The same, short enough for a card. */
+export const LIVENESS_SHORT = { alive: "Phone answers", background: "Background", lost: "Phone lost" };
 
 export const SESSION = {
   open: "open",
