@@ -20,6 +20,8 @@ def delimiter_of(body: bytes, boundary: str, start: int, end: int) -> bytes | No
     """The delimiter that the body is really cut by; None when there is none."""
     if boundary:
         delimiter = b"--" + boundary.rstrip().encode("utf-8", "replace")
+        if body.startswith(delimiter + b"\r\n", start):
+            return delimiter
         for _ in _delimiters(body, delimiter, start, end):
             return delimiter
     first = body[start : start + 200].lstrip(b"\r\n").partition(b"\n")[0].rstrip()
@@ -47,12 +49,16 @@ def _delimiters(
     while at >= 0:
         after = at + len(delimiter)
         if at == start or body[at - 1] == _LF:
-            if body[after : after + 2] == b"--":
+            ending = body[after : after + 2]
+            if ending == b"--":
                 yield at, after, True
                 return
-            tail = body[after : min(after + _MAX_PADDING, end)].lstrip(b" \t")
-            if not tail or tail[:1] == b"\n" or tail[:2] == b"\r\n":
+            if ending == b"\r\n":
                 yield at, after, False
+            else:
+                tail = body[after : min(after + _MAX_PADDING, end)].lstrip(b" \t")
+                if not tail or tail[:1] == b"\n" or tail[:2] == b"\r\n":
+                    yield at, after, False
         at = body.find(delimiter, after, end)
 
 

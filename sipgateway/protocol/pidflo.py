@@ -83,8 +83,8 @@ def _geopriv_of(shape: Element) -> Element | None:
 def _circumstances(geopriv: Element) -> tuple[str, datetime | None]:
     """How and when the position was found: method beside it, timestamp of tuple or device."""
     method = text_in(geopriv, "method")[:METHOD_LIMIT]
-    above: Element | None = geopriv
-    for _ in range(3):
+    above = geopriv.getparent()
+    for _ in range(2):  # status and tuple, or the device or person itself
         if above is None:
             break
         stamp = text_in(above, "timestamp")
