@@ -47,7 +47,8 @@ class TrunkForm(forms.ModelForm):
 
     class Meta:
         model = Trunk
-        fields = ("name", "outbound_proxy", "trusted_networks")
+        fields = ("name", "outbound_proxy", "username", "password", "trusted_networks")
+        widgets = {"password": forms.PasswordInput(render_value=True)}
 
     def clean_outbound_proxy(self) -> str:
         value: str = self.cleaned_data["outbound_proxy"].strip()

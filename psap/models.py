@@ -80,6 +80,13 @@ class Trunk(models.Model):
         help_text="Where messages go when the caller's own connection is gone, e.g. "
         "sip:proxy.example.org:5060;transport=tcp. Empty: straight to the caller's URI.",
     )
+    username = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        help_text="What we answer a digest challenge of the other side with (RFC 3261 22).",
+    )
+    password = models.CharField(max_length=200, blank=True, default="")
     trusted_networks = models.TextField(
         default="127.0.0.0/8 ::1/128",
         blank=True,
@@ -99,6 +106,7 @@ class ServiceProcess(models.Model):
     beat_at = models.DateTimeField()
 
     class Meta:
+        verbose_name_plural = "service processes"
         constraints = [
             models.UniqueConstraint(fields=["name", "instance"], name="one_row_per_process"),
         ]

@@ -26,6 +26,8 @@ class Configuration:
     numbers: Mapping[str, str] = field(default_factory=dict)
     trunk: str = ""
     outbound_proxy: str = ""
+    username: str = ""
+    password: str = ""
     trusted: tuple[Network, ...] = ()
 
     def trusts(self, host: str) -> bool:
@@ -51,9 +53,10 @@ async def load_configuration(connection: AsyncConnection[tuple[Any, ...]]) -> Co
     cursor = await connection.execute("SELECT number, service FROM psap_servicenumber")
     numbers = dict(await cursor.fetchall())
     cursor = await connection.execute(
-        "SELECT name, outbound_proxy, trusted_networks FROM psap_trunk ORDER BY id LIMIT 1"
+        "SELECT name, outbound_proxy, username, password, trusted_networks"
+        " FROM psap_trunk ORDER BY id LIMIT 1"
     )
-    trunk = await cursor.fetchone() or ("", "", "")
+    trunk = await cursor.fetchone() or ("", "", "", "", "")
     if psap is None:
         return Configuration(numbers=numbers)
     return Configuration(
@@ -61,5 +64,7 @@ async def load_configuration(connection: AsyncConnection[tuple[Any, ...]]) -> Co
         numbers=numbers,
         trunk=trunk[0],
         outbound_proxy=trunk[1],
-        trusted=tuple(ip_network(text, strict=False) for text in trunk[2].split()),
+        username=trunk[2],
+        password=trunk[3],
+        trusted=tuple(ip_network(text, strict=False) for text in trunk[4].split()),
     )

@@ -19,6 +19,7 @@ from sipgateway.configuration import Configuration
 from sipgateway.database import Database
 from sipgateway.desks import expire_desk_leases
 from sipgateway.flows import Flows
+from sipgateway.followups import Credentials
 from sipgateway.heartbeats import Heartbeats
 from sipgateway.housekeeping import Housekeeping
 from sipgateway.intake import Intake
@@ -83,6 +84,7 @@ class Gateway:
             outgoing=self._outgoing,
             routes=self._routes,
             public_uri=lambda: self._configuration().public_uri,
+            credentials=self._credentials,
             recorded=self._recorded,
         )
         self._heartbeats = Heartbeats(
@@ -155,6 +157,10 @@ class Gateway:
 
     def _configuration(self) -> Configuration:
         return self._housekeeping.configuration
+
+    def _credentials(self) -> Credentials:
+        configuration = self._configuration()
+        return Credentials(configuration.username, configuration.password)
 
     def _acknowledge(self, arrival: Arrival) -> None:
         self._intake.acknowledge(arrival)

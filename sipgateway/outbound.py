@@ -25,6 +25,13 @@ class Letter:
     peer: str
     session: str
     liveness: str
+    redirected_to: str = ""
+    authorization: str = ""
+
+    @property
+    def request_uri(self) -> str:
+        """Where the request goes: the caller, or where a 3xx sent us."""
+        return self.redirected_to or self.remote_uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ def compose(letter: Letter, *, public_uri: str, via: ViaAddress) -> bytes:
     stand-alone message is answered without Call-Info, as page mode has none.
     """
     return new_message(
-        uri=letter.remote_uri,
+        uri=letter.request_uri,
         from_uri=public_uri,
         from_tag=letter.local_tag,
         reply_to=public_uri,
@@ -59,4 +66,10 @@ def compose(letter: Letter, *, public_uri: str, via: ViaAddress) -> bytes:
             else []
         ),
         text=letter.text,
+        headers=[_header(letter.authorization)] if letter.authorization else [],
     )
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(": ")
+    return name, value

@@ -47,14 +47,16 @@ class Routes:
         flow = self.live(transport, peer)
         if flow is not None:
             return flow
-        proxy = self._outbound_proxy()
+        return await self.resolve(self._outbound_proxy() or uri)
+
+    async def resolve(self, uri: str) -> Flow:
+        """Find the way to where a URI leads (RFC 3263); raises NoRoute."""
         try:
-            target = await resolve(proxy or uri)
-            return await self._reach(target)
+            return await self._reach(await resolve(uri))
         except UnresolvableUri as error:
             raise NoRoute(str(error)) from error
         except (OSError, TimeoutError) as error:
-            raise NoRoute(f"no connection to {proxy or uri}: {error}") from error
+            raise NoRoute(f"no connection to {uri}: {error}") from error
 
     async def _reach(self, target: Target) -> Flow:
         if target.transport == "tcp":

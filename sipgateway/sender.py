@@ -13,12 +13,13 @@ from chats.services.deliveries import Delivery, record_deliveries
 from sipgateway.database import Database
 from sipgateway.failpoints import reach
 from sipgateway.flows import Flow
+from sipgateway.followups import Again, Credentials, follow
 from sipgateway.outbound import Letter, compose
 from sipgateway.outgoing import Outgoing
 from sipgateway.protocol.errors import LocalProtocolError
 from sipgateway.protocol.message import Response
 from sipgateway.routes import NoRoute, Routes
-from sipgateway.verdicts import UNADDRESSABLE, judge
+from sipgateway.verdicts import NO_ANSWER, UNADDRESSABLE, judge
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ WITH due AS (
     UPDATE chats_outboxentry o
     SET lease_until = %(until)b, lease_holder = %(holder)b, attempts = attempts + 1
     FROM due WHERE o.message_id = due.message_id
-    RETURNING o.message_id, o.sip_call_id, o.cseq, o.branch, o.attempts
+    RETURNING o.message_id, o.sip_call_id, o.cseq, o.branch, o.attempts, o.redirected_to,
+        o.authorization AS proof
 ), marked AS (
     UPDATE chats_message m SET status = 'sending'
     FROM claimed WHERE m.id = claimed.message_id
@@ -52,7 +54,7 @@ WITH due AS (
 )
 SELECT m.id, m.chat_id, m.type, m.msg_id, m.text, k.sip_call_id, k.cseq, k.branch, k.attempts,
     c.call_id, c.local_tag, c.target_uri,
-    c.transport, c.peer, c.session, c.liveness
+    c.transport, c.peer, c.session, c.liveness, k.redirected_to, k.proof
 FROM marked m JOIN claimed k ON k.message_id = m.id JOIN chats_chat c ON c.id = m.chat_id
 ORDER BY m.id
 """
@@ -69,6 +71,7 @@ class OutboxSender:
         outgoing: Outgoing,
         routes: Routes,
         public_uri: Callable[[], str],
+        credentials: Callable[[], Credentials],
         recorded: Callable[[list[Delivery]], None],
     ) -> None:
         self._database = database
@@ -76,6 +79,7 @@ class OutboxSender:
         self._outgoing = outgoing
         self._routes = routes
         self._public_uri = public_uri
+        self._credentials = credentials
         self._recorded = recorded
         self._wake = asyncio.Event()
         self._in_flight = 0
@@ -140,7 +144,10 @@ class OutboxSender:
 
     async def _dispatch(self, letter: Letter) -> None:
         try:
-            flow = await self._routes.find(letter.transport, letter.peer, letter.remote_uri)
+            if letter.redirected_to:
+                flow = await self._routes.resolve(letter.redirected_to)
+            else:
+                flow = await self._routes.find(letter.transport, letter.peer, letter.remote_uri)
         except NoRoute as error:
             self._judge(letter, None, str(error))
             return
@@ -155,13 +162,19 @@ class OutboxSender:
 
         def done(status: int, response: Response | None) -> None:
             reach("before-marking")
-            cause = f"{status} {response.reason}" if response else "no answer"
-            self._judge(letter, status, cause)
+            if response is None:
+                self._judge(letter, status, NO_ANSWER)
+                return
+            again = follow(letter, status, response, self._credentials())
+            cause = f"{status} {response.reason}"
+            self._judge(letter, status, cause, again)
 
         self._outgoing.send(data, letter.branch, flow, done)
 
-    def _judge(self, letter: Letter, status: int | None, cause: str) -> None:
-        self._deliveries.append(judge(letter, status, cause, datetime.now(UTC)))
+    def _judge(
+        self, letter: Letter, status: int | None, cause: str, again: Again | None = None
+    ) -> None:
+        self._deliveries.append(judge(letter, status, cause, datetime.now(UTC), again))
         self._delivered.set()
 
 

@@ -1,9 +1,11 @@
 """What a final answer to a message of ours means for the message."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chats.models import DeliveryStatus
 from chats.services.deliveries import Delivery
+from sipgateway.followups import Again
 from sipgateway.outbound import Letter
 
 FIRST_PAUSE = 1.0
@@ -13,14 +15,22 @@ MOST_ATTEMPTS_AFTER_END = 5
 # The app is known but not there now: wait for its next sign of life.
 AWAY = frozenset({404, 480})
 SILENCE = 408
+NO_ANSWER = "no answer"
 # 400 in our own words: the caller's URI cannot stand in a request.
 UNADDRESSABLE = 400
 
 
-def judge(letter: Letter, status: int | None, cause: str, now: datetime) -> Delivery:
+def judge(
+    letter: Letter,
+    status: int | None,
+    cause: str,
+    now: datetime,
+    again: Again | None = None,
+) -> Delivery:
     """Decide: delivered, again later, deferred until the app shows itself, or failed.
 
-    `status` is None when there was no way to send it at all.
+    `status` is None when there was no way to send it at all; `again` is what a redirection or a
+    challenge asks for.
     """
 
     def outcome(
@@ -39,6 +49,12 @@ def judge(letter: Letter, status: int | None, cause: str, now: datetime) -> Deli
 
     if status is not None and 200 <= status < 300:
         return outcome(DeliveryStatus.DELIVERED)
+    if again is not None:
+        return replace(
+            outcome(DeliveryStatus.QUEUED, now, anew=True),
+            redirect_to=again.redirect_to,
+            authorization=again.authorization,
+        )
     if status in AWAY:
         return outcome(DeliveryStatus.DEFERRED, anew=True)
     if status is None or status == SILENCE or status >= 500:
@@ -49,6 +65,6 @@ def judge(letter: Letter, status: int | None, cause: str, now: datetime) -> Deli
         pause = min(FIRST_PAUSE * 2 ** (letter.attempts - 1), LONGEST_PAUSE)
         # After silence the same bytes again; after a final answer a new request, since the old
         # one's answer would only be repeated (RFC 3261 17.2.2).
-        anew = status is not None and cause != "no answer"
+        anew = status is not None and cause != NO_ANSWER
         return outcome(DeliveryStatus.QUEUED, now + timedelta(seconds=pause), anew=anew)
     return outcome(DeliveryStatus.FAILED)

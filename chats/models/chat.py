@@ -72,10 +72,15 @@ class Chat(models.Model):
     language = models.CharField(max_length=35, blank=True, default="")
     user_agent = models.TextField(blank=True, default="")
 
-    standalone = models.BooleanField(default=False, help_text="A page-mode message without call id.")
+    standalone = models.BooleanField(
+        default=False, help_text="A page-mode message without call id."
+    )
     recovered = models.BooleanField(default=False, help_text="Began without a start/257, or again.")
     linked_to = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, related_name="links",
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="links",
         help_text="The chat of another caller with the same unique part.",
     )
 

@@ -18,7 +18,9 @@ class ChatEvent(models.Model):
     """Something that happened to a chat; `hash` covers it and the event before it."""
 
     pk = models.CompositePrimaryKey("chat_id", "seq")
-    chat = models.ForeignKey("chats.Chat", on_delete=models.PROTECT, related_name="events", db_index=False)
+    chat = models.ForeignKey(
+        "chats.Chat", on_delete=models.PROTECT, related_name="events", db_index=False
+    )
     seq = models.PositiveIntegerField()
     kind = models.CharField(max_length=40)
     at = models.DateTimeField()
@@ -27,7 +29,8 @@ class ChatEvent(models.Model):
     data = models.JSONField(default=dict)
     hash = models.BinaryField()
     xid = TransactionIdField(
-        db_default=RawSQL("pg_current_xact_id()", ()), editable=False,
+        db_default=RawSQL("pg_current_xact_id()", ()),
+        editable=False,
         help_text="Readers follow by snapshot, not by number: numbers commit out of order.",
     )
 

@@ -142,6 +142,12 @@ class OutboxEntry(models.Model):
     lease_until = models.DateTimeField(null=True)
     lease_holder = models.CharField(max_length=80, blank=True, default="")
     cause = models.TextField(blank=True, default="")
+    redirected_to = models.TextField(
+        blank=True, default="", help_text="Contact of a 3xx, followed once (RFC 3261 8.1.3.4)."
+    )
+    authorization = models.TextField(
+        blank=True, default="", help_text="Header line that answers a 401 or 407, given once."
+    )
 
     def __str__(self) -> str:
         return f"outbox of message {self.pk}"

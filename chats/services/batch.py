@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg.types.json import Jsonb
 
-from chats.services.chain import event_hash
+from chats.services.chain import canonical_data, event_hash
 
 Connection = AsyncConnection[tuple[Any, ...]]
 Cursor = AsyncCursor[tuple[Any, ...]]
@@ -42,7 +41,7 @@ class EventRows:
         data: Mapping[str, Any],
     ) -> None:
         """Append one event to the chat's chain and move its head."""
-        seq = chat.head_seq + 1
+        seq, data_text = chat.head_seq + 1, canonical_data(data)
         digest = event_hash(
             chat.head_hash,
             chat_id=chat.id,
@@ -51,9 +50,9 @@ class EventRows:
             at=at,
             actor=actor,
             message_id=message_id,
-            data=data,
+            data=data_text,
         )
-        self._rows.append((chat.id, seq, kind, at, actor, message_id, Jsonb(data), digest))
+        self._rows.append((chat.id, seq, kind, at, actor, message_id, data_text, digest))
         chat.head_seq, chat.head_hash = seq, digest
 
     async def insert(self, connection: Connection) -> None:
@@ -74,18 +73,12 @@ def insert_statement(table: str, columns: Mapping[str, str]) -> str:
     return f"INSERT INTO {table} ({names}) SELECT {names} FROM unnest({arrays}) AS t ({names})"  # noqa: S608
 
 
-_INSERT_EVENTS = insert_statement(
-    "chats_chatevent",
-    {
-        "chat_id": "bigint",
-        "seq": "integer",
-        "kind": "text",
-        "at": "timestamptz",
-        "actor": "text",
-        "message_id": "bigint",
-        "data": "jsonb",
-        "hash": "bytea",
-    },
+_INSERT_EVENTS = (
+    "INSERT INTO chats_chatevent (chat_id, seq, kind, at, actor, message_id, data, hash)"
+    " SELECT chat_id, seq, kind, at, actor, message_id, data::jsonb, hash"
+    " FROM unnest(%b::bigint[], %b::integer[], %b::text[], %b::timestamptz[], %b::text[],"
+    " %b::bigint[], %b::text[], %b::bytea[])"
+    " AS t (chat_id, seq, kind, at, actor, message_id, data, hash)"
 )
 
 

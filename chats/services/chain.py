@@ -21,6 +21,14 @@ def genesis_hash(chat_id: int) -> bytes:
     return hashlib.sha256(b"leitstand-chat:%d" % chat_id).digest()
 
 
+def canonical_data(data: Mapping[str, Any]) -> str:
+    """Write an event's data as it is hashed: JSON without blanks, keys sorted.
+
+    Nothing but strings, integers, booleans, null, lists and objects, so that there is one way only.
+    """
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def event_hash(
     previous: bytes,
     *,
@@ -30,28 +38,23 @@ def event_hash(
     at: datetime,
     actor: str,
     message_id: int | None,
-    data: Mapping[str, Any],
+    data: str,
 ) -> bytes:
-    """Hash one event onto its predecessor's hash; 32 bytes.
+    """Hash one event onto its predecessor's hash; 32 bytes. `data` comes from `canonical_data`.
 
-    Canonical bytes: UTF-8 JSON without blanks, keys sorted, nothing but strings, integers,
-    booleans, null, lists and objects; `at` in UTC with six digits of microseconds.
+    Canonical bytes: a UTF-8 JSON object without blanks, keys sorted; `at` in UTC with six digits
+    of microseconds.
     """
-    canonical = json.dumps(
-        {
-            "actor": actor,
-            "at": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "chat": chat_id,
-            "data": data,
-            "kind": kind,
-            "message": message_id,
-            "seq": seq,
-        },
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
+    canonical = (
+        f'{{"actor":{_quoted(actor)},"at":"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",'
+        f'"chat":{chat_id},"data":{data},"kind":{_quoted(kind)},'
+        f'"message":{"null" if message_id is None else message_id},"seq":{seq}}}'
     )
     return hashlib.sha256(previous + canonical.encode()).digest()
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def actor_of(username: str) -> str:
@@ -80,7 +83,7 @@ def append_event(
         at=at,
         actor=actor,
         message_id=message_id,
-        data=data,
+        data=canonical_data(data),
     )
     event = ChatEvent(
         chat_id=chat_id,

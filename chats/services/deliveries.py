@@ -16,7 +16,8 @@ class Delivery:
     """The outcome of one attempt.
 
     `retry_at` set means that it goes out again then; `anew` that it goes as a new request (after
-    a final answer), not as a repetition of the old one (after silence).
+    a final answer), not as a repetition of the old one (after silence). `redirect_to` and
+    `authorization` are what such a new request follows and shows.
     """
 
     message_id: int
@@ -27,6 +28,8 @@ class Delivery:
     at: datetime
     retry_at: datetime | None = None
     anew: bool = False
+    redirect_to: str = ""
+    authorization: str = ""
 
 
 @dataclass(slots=True)
@@ -50,9 +53,12 @@ _MESSAGES = (
 _ENTRIES = (
     "UPDATE chats_outboxentry AS o SET lease_until = NULL, lease_holder = '', cause = t.cause,"
     " due_at = coalesce(t.due_at, o.due_at), cseq = coalesce(t.cseq, o.cseq),"
-    " branch = coalesce(t.branch, o.branch)"
-    " FROM unnest(%b::bigint[], %b::text[], %b::timestamptz[], %b::integer[], %b::text[])"
-    " AS t (id, cause, due_at, cseq, branch) WHERE o.message_id = t.id"
+    " branch = coalesce(t.branch, o.branch),"
+    " redirected_to = coalesce(nullif(t.redirected_to, ''), o.redirected_to),"
+    " \"authorization\" = coalesce(nullif(t.proof, ''), o.authorization)"
+    " FROM unnest(%b::bigint[], %b::text[], %b::timestamptz[], %b::integer[], %b::text[],"
+    " %b::text[], %b::text[])"
+    " AS t (id, cause, due_at, cseq, branch, redirected_to, proof) WHERE o.message_id = t.id"
 )
 _CHATS = (
     "UPDATE chats_chat AS c SET head_seq = t.head_seq, head_hash = t.head_hash,"
@@ -84,7 +90,17 @@ async def record_deliveries(
             head.next_cseq += 1
         status = DeliveryStatus.QUEUED if delivery.retry_at else delivery.status
         messages.append((delivery.message_id, status.value, delivery.sip_status))
-        entries.append((delivery.message_id, delivery.cause, delivery.retry_at, cseq, branch))
+        entries.append(
+            (
+                delivery.message_id,
+                delivery.cause,
+                delivery.retry_at,
+                cseq,
+                branch,
+                delivery.redirect_to,
+                delivery.authorization,
+            )
+        )
         if delivery.retry_at is None:
             events.add(
                 head,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chats.models import BodyPart, Chat, ChatEvent, Direction, Message
-from chats.services.chain import event_hash, genesis_hash
+from chats.services.chain import canonical_data, event_hash, genesis_hash
 from chats.services.chain_heads import Head
 from chats.services.texts import text_digest
 
@@ -57,7 +57,7 @@ def _chain(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
             at=event.at,
             actor=event.actor,
             message_id=event.message_id,
-            data=event.data,
+            data=canonical_data(event.data),
         )
         if previous != bytes(event.hash):
             yield BrokenLink(event.seq, f"the hash of event {event.seq} ({event.kind}) is wrong")

@@ -33,6 +33,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('outbound_proxy', models.CharField(blank=True, default='', help_text="Where messages go when the caller's own connection is gone, e.g. sip:proxy.example.org:5060;transport=tcp. Empty: straight to the caller's URI.", max_length=400)),
+                ('username', models.CharField(blank=True, default='', help_text='What we answer a digest challenge of the other side with (RFC 3261 22).', max_length=100)),
+                ('password', models.CharField(blank=True, default='', max_length=200)),
                 ('trusted_networks', models.TextField(blank=True, default='127.0.0.0/8 ::1/128', help_text='Networks whose P-Asserted-Identity is believed (RFC 3325), blank-separated.')),
             ],
         ),

@@ -50,6 +50,7 @@ def decide(
             has_text=bool(message.text),
             standalone=chat.standalone,
         )
+        chat.changed = chat.changed or chat.session != step.session
         chat.session = step.session
         decisions.append(Decision(message, chat, is_new, step))
     return decisions
@@ -73,10 +74,12 @@ class Rows:
             self._open(chat, message, recovered="mark-recovered" in actions)
         elif "reopen" in actions:
             self._reopen(chat, message)
-        chat.recovered = chat.recovered or "mark-recovered" in actions
+        if "mark-recovered" in actions and not chat.recovered:
+            chat.recovered = chat.changed = True
         self._receive(chat, message, next(message_ids))
         if "end" in actions:
             chat.ended_by, chat.ended_at = EndedBy.CALLER.value, message.received_at
+            chat.changed = True
             self.events.add(
                 chat,
                 "session-stopped",
@@ -89,7 +92,7 @@ class Rows:
             self._greet(chat, greeting, next(message_ids), message.received_at)
 
     def _open(self, chat: ChatState, message: IncomingMessage, *, recovered: bool) -> None:
-        chat.ringing_since = message.received_at
+        chat.ringing_since, chat.changed = message.received_at, True
         self.events.add(
             chat,
             "chat-opened",
@@ -106,6 +109,7 @@ class Rows:
         )
 
     def _reopen(self, chat: ChatState, message: IncomingMessage) -> None:
+        chat.changed = True
         chat.ended_by = chat.ended_at = None
         if chat.disposition is not None:
             chat.disposition = chat.closed_at = chat.owner_id = None
@@ -177,19 +181,23 @@ class Rows:
         chat.trunk, chat.transport, chat.peer = message.trunk, message.transport, message.peer
         if message.asserted_uri and not chat.asserted_uri:
             chat.asserted_uri, chat.target_uri = message.asserted_uri, message.target_uri
-        chat.display_name = message.display_name or chat.display_name
-        chat.language = message.language or chat.language
+            chat.changed = True
+        if message.display_name and message.display_name != chat.display_name:
+            chat.display_name, chat.changed = message.display_name, True
+        if message.language and message.language != chat.language:
+            chat.language, chat.changed = message.language, True
 
     def _live(self, chat: ChatState, at: datetime, *, background: bool) -> None:
         chat.last_sign_of_life = max(chat.last_sign_of_life, at)
         liveness = Liveness.BACKGROUND.value if background else Liveness.ALIVE.value
         if liveness != chat.liveness:
-            chat.liveness = liveness
+            chat.liveness, chat.changed = liveness, True
             self.events.add(
                 chat, "liveness-changed", at=at, actor=CALLER, data={"liveness": liveness}
             )
 
     def _greet(self, chat: ChatState, greeting: str, message_id: int, at: datetime) -> None:
+        chat.changed = True
         msg_id, cseq = chat.next_msg_id, chat.next_cseq
         chat.next_msg_id, chat.next_cseq = msg_id + 1, cseq + 1
         self.messages.append(

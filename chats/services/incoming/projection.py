@@ -24,6 +24,7 @@ from chats.services.incoming.records import ChatState, IncomingMessage, Machine
 
 _new_values = attrgetter(*statements.NEW_COLUMNS)
 _changed_values = attrgetter(*statements.CHANGED_COLUMNS)
+_moved_values = attrgetter(*statements.MOVED_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -188,4 +189,7 @@ async def _write(connection: Connection, rows: Rows, chats: list[ChatState]) -> 
     await run_rows(connection, statements.INSERT_ADDITIONAL, additional)
     await run_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
     await rows.events.insert(connection)
-    await run_rows(connection, statements.UPDATE_CHATS, [_changed_values(c) for c in chats])
+    moved = [_moved_values(chat) for chat in chats if not chat.changed]
+    changed = [_changed_values(chat) for chat in chats if chat.changed]
+    await run_rows(connection, statements.MOVE_CHATS, moved)
+    await run_rows(connection, statements.UPDATE_CHATS, changed)

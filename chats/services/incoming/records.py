@@ -116,6 +116,7 @@ class ChatState:
     next_cseq: int
     head_seq: int
     head_hash: bytes
+    changed: bool = False  # in more than what every message moves
 
     @property
     def identities(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from chats.services.batch import insert_statement
 from chats.services.incoming.records import ChatState
 
-CHAT_COLUMNS = tuple(field.name for field in fields(ChatState))
+CHAT_COLUMNS = tuple(field.name for field in fields(ChatState) if field.name != "changed")
 _SELECT_CHATS = f"SELECT {', '.join(CHAT_COLUMNS)} FROM chats_chat"  # noqa: S608
 
 # `unique_part <> ''` lets PostgreSQL use the partial unique index.
@@ -90,13 +90,26 @@ INSERT_ADDITIONAL = insert_statement(
 )
 INSERT_OUTBOX = (
     "INSERT INTO chats_outboxentry"
-    " (message_id, sip_call_id, cseq, branch, due_at, attempts, lease_holder, cause)"
-    " SELECT message_id, sip_call_id, cseq, branch, due_at, 0, '', ''"
+    " (message_id, sip_call_id, cseq, branch, due_at, attempts, lease_holder, cause,"
+    ' redirected_to, "authorization")'
+    " SELECT message_id, sip_call_id, cseq, branch, due_at, 0, '', '', '', ''"
     " FROM unnest(%b::bigint[], %b::text[], %b::integer[], %b::text[], %b::timestamptz[])"
     " AS t (message_id, sip_call_id, cseq, branch, due_at)"
 )
 
+# What every message changes, and what only an opening, an end or a new fact about the caller does.
+_MOVED = {
+    "last_sign_of_life": "timestamptz",
+    "last_caller_text": "timestamptz",
+    "trunk": "text",
+    "transport": "text",
+    "peer": "text",
+    "last_in_msg_id": "bigint",
+    "head_seq": "integer",
+    "head_hash": "bytea",
+}
 _CHANGED = {
+    **_MOVED,
     "session": "text",
     "ended_by": "text",
     "liveness": "text",
@@ -110,20 +123,20 @@ _CHANGED = {
     "ringing_since": "timestamptz",
     "ended_at": "timestamptz",
     "closed_at": "timestamptz",
-    "last_sign_of_life": "timestamptz",
-    "last_caller_text": "timestamptz",
-    "trunk": "text",
-    "transport": "text",
-    "peer": "text",
-    "last_in_msg_id": "bigint",
     "next_msg_id": "integer",
     "next_cseq": "integer",
-    "head_seq": "integer",
-    "head_hash": "bytea",
 }
+MOVED_COLUMNS = ("id", *_MOVED)
 CHANGED_COLUMNS = ("id", *_CHANGED)
-UPDATE_CHATS = (
-    f"UPDATE chats_chat AS c SET {', '.join(f'{name} = t.{name}' for name in _CHANGED)}"  # noqa: S608
-    f" FROM unnest(%b::bigint[], {', '.join(f'%b::{kind}[]' for kind in _CHANGED.values())})"
-    f" AS t ({', '.join(CHANGED_COLUMNS)}) WHERE c.id = t.id"
-)
+
+
+def _update_chats(columns: dict[str, str]) -> str:
+    return (
+        f"UPDATE chats_chat AS c SET {', '.join(f'{name} = t.{name}' for name in columns)}"  # noqa: S608
+        f" FROM unnest(%b::bigint[], {', '.join(f'%b::{kind}[]' for kind in columns.values())})"
+        f" AS t (id, {', '.join(columns)}) WHERE c.id = t.id"
+    )
+
+
+MOVE_CHATS = _update_chats(_MOVED)
+UPDATE_CHATS = _update_chats(_CHANGED)
