@@ -70,7 +70,7 @@ class Gateway:
             commits_succeed=lambda: self._housekeeping.commits_succeed(),
             clock=clock,
         )
-        self._tcp = TcpListener(self._flows, self._intake.receive, self._intake.refuse_oversized)
+        self._tcp = TcpListener(self._flows, self._intake)
         self._routes = Routes(
             self._flows,
             self._tcp,

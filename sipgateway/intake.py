@@ -68,6 +68,10 @@ class Intake:
         elif message.method != "ACK":  # an ACK is never answered
             self._answer(message, flow, 405, (ALLOW,))
 
+    def refuse_stream(self, error: RemoteProtocolError, flow: Flow) -> None:
+        """Answer what made a stream unreadable, as far as that can be answered."""
+        self._refuse(error, flow)
+
     def refuse_oversized(self, header: bytes, flow: Flow) -> None:
         """Answer 413 to a message over the hard limit, of which only the header was read."""
         try:
@@ -89,7 +93,7 @@ class Intake:
         )
         if isinstance(outcome, Retransmission):
             if outcome.final is not None:
-                flow.send(outcome.final)
+                way_back(request, flow).send(outcome.final)
             return
         configuration = self._configuration()
         host, _ = split_address(flow.peer)

@@ -26,8 +26,12 @@ logger = logging.getLogger(__name__)
 POLL = 1.0
 # Longer than Timer F (32 s) and a connection's set-up.
 LEASE = timedelta(seconds=45)
-MOST_IN_FLIGHT = 512
+MOST_IN_FLIGHT = 10_000
+# From here on only first attempts are claimed: repetitions to dead peers keep no new text back.
+CROWDED = 8_000
+LARGEST_CLAIM = 256
 MARK_AGAIN = 0.2
+ANY_ATTEMPT = 2**31 - 1
 
 _RECLAIM = b"UPDATE chats_outboxentry SET lease_until = NULL WHERE lease_holder = %b"
 _CLAIM = b"""
@@ -35,11 +39,12 @@ WITH due AS (
     SELECT o.message_id FROM chats_outboxentry o JOIN chats_message m ON m.id = o.message_id
     WHERE m.status IN ('queued', 'sending') AND o.due_at <= %(now)b
       AND (o.lease_until IS NULL OR o.lease_until < %(now)b)
+      AND o.attempts <= %(attempts)b
       AND NOT EXISTS (
           SELECT 1 FROM chats_message e
           WHERE e.chat_id = m.chat_id AND e.id < m.id
             AND e.status IN ('queued', 'sending', 'deferred'))
-    ORDER BY o.message_id LIMIT %(most)b
+    ORDER BY o.attempts, o.due_at, o.message_id LIMIT %(most)b
     FOR UPDATE OF o SKIP LOCKED
 ), claimed AS (
     UPDATE chats_outboxentry o
@@ -138,7 +143,14 @@ class OutboxSender:
         connection = await self._database.connection()
         now = datetime.now(UTC)
         cursor = await connection.execute(
-            _CLAIM, {"now": now, "until": now + LEASE, "holder": self._name, "most": room}
+            _CLAIM,
+            {
+                "now": now,
+                "until": now + LEASE,
+                "holder": self._name,
+                "attempts": ANY_ATTEMPT if self._in_flight < CROWDED else 0,
+                "most": min(room, LARGEST_CLAIM),
+            },
         )
         return [Letter(*row) for row in await cursor.fetchall()]
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from typing import cast
+from typing import Protocol, cast
 
-from sipgateway.flows import Flow, Flows, Receive, format_address
+from sipgateway.flows import Flow, Flows, format_address
 from sipgateway.protocol.errors import RemoteProtocolError
 from sipgateway.protocol.framing import Frame, KeepAlivePing, NeedData, Oversized, StreamFramer
 
@@ -17,17 +17,24 @@ CONNECT_TIMEOUT = 5.0
 LARGEST_BACKLOG = 1024 * 1024
 
 
+class StreamIntake(Protocol):
+    """What a connection tells of its stream."""
+
+    def receive(self, data: bytes, flow: Flow) -> None: ...
+    def refuse_oversized(self, header: bytes, flow: Flow) -> None: ...
+    def refuse_stream(self, error: RemoteProtocolError, flow: Flow) -> None: ...
+
+
 class TcpConnection(asyncio.Protocol):
     """One connection: frames in, answers out, gone after ten idle minutes."""
 
     transport = "tcp"
     reliable = True
 
-    def __init__(self, flows: Flows, receive: Receive, refuse_oversized: Receive) -> None:
+    def __init__(self, flows: Flows, intake: StreamIntake) -> None:
         self.peer = ""
         self._flows = flows
-        self._receive = receive
-        self._refuse_oversized = refuse_oversized
+        self._intake = intake
         self._framer = StreamFramer()
         self._stream: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -53,13 +60,13 @@ class TcpConnection(asyncio.Protocol):
         try:
             while not isinstance(event := self._framer.next_event(), NeedData):
                 if isinstance(event, Frame):
-                    self._receive(event.data, self)
+                    self._intake.receive(event.data, self)
                 elif isinstance(event, KeepAlivePing):
                     self.send(b"\r\n")  # RFC 5626 3.5.1
                 elif isinstance(event, Oversized):
-                    self._refuse_oversized(event.data, self)
+                    self._intake.refuse_oversized(event.data, self)
         except RemoteProtocolError as error:
-            logger.warning("closing the stream of %s: %s", self.peer, error)
+            self._intake.refuse_stream(error, self)
             self.close()
 
     def send(self, data: bytes) -> bool:
@@ -99,10 +106,9 @@ class TcpConnection(asyncio.Protocol):
 class TcpListener:
     """Accepts connections, and opens those that nobody opened to us."""
 
-    def __init__(self, flows: Flows, receive: Receive, refuse_oversized: Receive) -> None:
+    def __init__(self, flows: Flows, intake: StreamIntake) -> None:
         self._flows = flows
-        self._receive = receive
-        self._refuse_oversized = refuse_oversized
+        self._intake = intake
         self._server: asyncio.Server | None = None
         self._connecting: dict[str, asyncio.Task[Flow]] = {}
 
@@ -130,7 +136,7 @@ class TcpListener:
             self._server.close()
 
     def _connection(self) -> TcpConnection:
-        return TcpConnection(self._flows, self._receive, self._refuse_oversized)
+        return TcpConnection(self._flows, self._intake)
 
     async def _open(self, host: str, port: int) -> Flow:
         loop = asyncio.get_running_loop()
