@@ -122,7 +122,8 @@ class OutboxSender:
             self._delivered.clear()
             deliveries, self._deliveries = self._deliveries, []
             waiting = await database.retry(lambda: _record(database, deliveries))  # noqa: B023
-            done = [delivery for delivery in deliveries if delivery not in waiting]
+            held = {delivery.message_id for delivery in waiting}
+            done = [delivery for delivery in deliveries if delivery.message_id not in held]
             self._in_flight -= len(done)
             self._recorded(done)
             self._wake.set()
