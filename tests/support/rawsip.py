@@ -13,16 +13,17 @@ from sipgateway.simulator.transport import Link, Target, open_link
 class RawSip:
     """One socket; use as an async context manager.
 
-    The PSAP's own MESSAGE requests are answered 200 and kept in `requests`, unless
-    `answer_requests` is off; all responses are in `responses`, in order of arrival. Nothing is
-    ever repeated here.
+    The PSAP's own requests are kept in `requests` (their bytes in `raw_requests`) and answered
+    with `answer_status`, 200 unless `answer_requests` is off and None for silence; all responses
+    are in `responses`, in order of arrival. Nothing is ever repeated here.
     """
 
     def __init__(self, target: Target, *, answer_requests: bool = True) -> None:
         self.requests: list[SipMessage] = []
+        self.raw_requests: list[bytes] = []
         self.responses: list[SipMessage] = []
         self._target = target
-        self._answers = answer_requests
+        self.answer_status: int | None = 200 if answer_requests else None
         self._arrived = asyncio.Event()
         self._link: Link
 
@@ -41,6 +42,14 @@ class RawSip:
     def send(self, data: bytes) -> None:
         """Send bytes as they are: a datagram, or the next bytes of the stream."""
         self._link.send(data)
+
+    def answer(self, request: SipMessage, status: int = 200) -> None:
+        """Send the final response to a request of the PSAP's."""
+        self._link.send(encode_response(request, status, "raw"))
+
+    def close(self) -> None:
+        """Close the socket; an app that lost its network."""
+        self._link.close()
 
     async def exchange(self, data: bytes, within: float = 5.0) -> SipMessage:
         """Send one request and return its final response, matched by branch; raises TimeoutError.
@@ -76,8 +85,9 @@ class RawSip:
             self.responses.append(message)
         else:
             self.requests.append(message)
-            if self._answers and message.method != "ACK":
-                self._link.send(encode_response(message, 200, "raw"))
+            self.raw_requests.append(data)
+            if self.answer_status is not None and message.method != "ACK":
+                self.answer(message, self.answer_status)
         self._arrived.set()
 
 
