@@ -31,7 +31,6 @@ from sipgateway.routes import Routes
 from sipgateway.sender import OutboxSender
 from sipgateway.tcp import TcpListener
 from sipgateway.udp import UdpListener
-from sipgateway.wakeups import listen
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +41,10 @@ WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  (compared with, not 
 class Gateway:
     """One SIP gateway: listens, journals, projects, sends."""
 
-    def __init__(self, *, host: str, port: int, database_url: str, redis_url: str) -> None:
+    def __init__(self, *, host: str, port: int, database_url: str) -> None:
         self._host = host
         self._port = port
         self._database_url = database_url
-        self._redis_url = redis_url
         self._loop = asyncio.get_running_loop()
         self._name = f"{socket.gethostname()[:50]}:sip:{port}"
         clock = self._loop.time
@@ -133,7 +131,7 @@ class Gateway:
             self._project(),
             self._outgoing.run(),
             self._expire_transactions(),
-            listen(self._redis_url, wakeup.OUTBOX, self._sender.wake),
+            wakeup.listen(wakeup.OUTBOX, self._sender.wake),
         ]
 
     async def _project(self) -> None:
@@ -198,6 +196,5 @@ async def serve() -> None:
         host=environment.host,
         port=environment.sip_port,
         database_url=environment.database_url,
-        redis_url=environment.redis_url,
     )
     await gateway.run()
