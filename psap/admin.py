@@ -1,12 +1,15 @@
 """The admin: PSAP, numbers, trunks and the people who work here."""
 
+from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest
+from django.utils import timezone
 
 from psap.admin_forms import PsapForm, ServiceNumberForm, TrunkForm
 from psap.models import LoginFailure, Psap, ServiceNumber, ServiceProcess, Trunk, User
@@ -76,6 +79,13 @@ class StaffAdmin(UserAdmin):
         ),
     )
 
+    def formfield_for_manytomany(
+        self, db_field: models.ManyToManyField, request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelMultipleChoiceField | None:
+        if db_field.name == "groups":
+            kwargs |= {"widget": forms.CheckboxSelectMultiple, "label": "Roles", "help_text": ""}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
     @admin.display(description="roles")
     def roles(self, user: User) -> str:
         return ", ".join(group.name for group in user.groups.all())
@@ -99,6 +109,10 @@ def _may_touch(request: HttpRequest, user: models.Model | None) -> bool:
     return request.user.is_superuser or not is_superuser
 
 
+def _to_the_second(moment: datetime) -> str:
+    return timezone.localtime(moment).isoformat(" ", "seconds")
+
+
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Rows that the programs write and people only read."""
 
@@ -114,11 +128,23 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(ServiceProcess)
 class ServiceProcessAdmin(ReadOnlyAdmin):
-    list_display = ("name", "instance", "started_at", "beat_at")
+    list_display = ("name", "instance", "started", "last_beat")
     ordering = ("-beat_at",)
+
+    @admin.display(ordering="started_at")
+    def started(self, row: ServiceProcess) -> str:
+        return _to_the_second(row.started_at)
+
+    @admin.display(ordering="beat_at")
+    def last_beat(self, row: ServiceProcess) -> str:
+        return _to_the_second(row.beat_at)
 
 
 @admin.register(LoginFailure)
 class LoginFailureAdmin(ReadOnlyAdmin):
-    list_display = ("username", "address", "at")
+    list_display = ("username", "address", "failed")
     ordering = ("-at",)
+
+    @admin.display(ordering="at")
+    def failed(self, row: LoginFailure) -> str:
+        return _to_the_second(row.at)

@@ -10,6 +10,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='serviceprocess',
+            options={'verbose_name_plural': 'service processes'},
+        ),
         migrations.CreateModel(
             name='LoginFailure',
             fields=[

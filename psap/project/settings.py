@@ -117,7 +117,6 @@ STATIC_URL = "/static/"
 # django-leaflet's assets without its app: as an app beside the admin it demands GDAL.
 _LEAFLET = Path(str(find_spec("leaflet").origin)).parent / "static" / "leaflet"  # type: ignore[union-attr]
 STATICFILES_DIRS = [PROJECT_ROOT / "static", ("leaflet", _LEAFLET)]
-STATIC_ROOT = STATE_DIR / "static"
 # Served straight from the apps' folders: no collect step that a deployment could forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

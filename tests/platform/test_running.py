@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from psap.demo import USERS
+from psap.project.launch import probes
 from tests.support.instance import Instance, free_ports, instance_variables, wait_until
 from tests.support.processes import command_of, descendants, user_of
 from tests.support.starting import refused_start
@@ -70,14 +71,8 @@ def test_manage_works_on_the_running_instance(instance: Instance):
 def test_what_is_killed_comes_back(instance: Instance, program: str):
     killed = instance.kill(program)
     instance.wait_until_restarted(program, killed)
-    wait_until(lambda: _healthy(instance), 10, "the web answers again")
-
-
-def _healthy(instance: Instance) -> bool:
-    try:
-        return _status(f"{instance.url}healthz") == 200
-    except OSError:
-        return False
+    wait_until(lambda: probes.web_answers(instance.environment), 20, "the web answers")
+    wait_until(lambda: probes.gateway_answers(instance.environment), 20, "the gateway answers")
 
 
 def test_a_second_instance_on_the_same_state_directory_is_refused(instance: Instance):

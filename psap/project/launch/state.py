@@ -14,8 +14,7 @@ def claim_state_dir(environment: Environment) -> int:
     """Make the state directory and lock it for this process; returns the lock's descriptor."""
     try:
         environment.state_dir.mkdir(parents=True, exist_ok=True)
-        for name in ("log", "static"):
-            (environment.state_dir / name).mkdir(exist_ok=True)
+        (environment.state_dir / "log").mkdir(exist_ok=True)
         lock = os.open(environment.state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise LaunchError(f"{environment.state_dir} is not usable: {error.strerror}") from error
