@@ -33,7 +33,8 @@ class DatabaseThreads:
             self._executor = ThreadPoolExecutor(self._count, thread_name_prefix="console")
         loop = asyncio.get_running_loop()
         job = loop.run_in_executor(self._executor, lambda: _call(function, *args, **kwargs))
-        return await asyncio.wait_for(job, LONGEST_WAIT)
+        async with asyncio.timeout(LONGEST_WAIT):  # wait_for may swallow a cancellation (3.11)
+            return await job
 
     def close(self) -> None:
         """End the threads and close their connections; the pool starts anew when used again."""

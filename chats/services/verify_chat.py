@@ -39,7 +39,7 @@ def verify_chat(*, chat_id: int, heads: Iterable[Head] = ()) -> Verdict:
     chat = Chat.objects.get(pk=chat_id)
     events = list(ChatEvent.objects.filter(chat_id=chat_id).order_by("seq"))
     faults = [*_chain(chat, events), *_content(chat, events), *_exported(events, heads)]
-    first = min(faults, key=lambda link: link.seq, default=None)
+    first = min(faults, key=lambda link: link.seq or len(events) + 2, default=None)
     return Verdict(len(events), bytes(chat.head_hash), first)
 
 
@@ -62,8 +62,10 @@ def _chain(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
         if previous != bytes(event.hash):
             yield BrokenLink(event.seq, f"the hash of event {event.seq} ({event.kind}) is wrong")
             return
-    if (chat.head_seq, bytes(chat.head_hash)) != (len(events), previous):
-        yield BrokenLink(len(events), f"the chat's head is event {chat.head_seq}, not the last")
+    if chat.head_seq > len(events):
+        yield BrokenLink(len(events) + 1, f"event {len(events) + 1} is missing")
+    elif (chat.head_seq, bytes(chat.head_hash)) != (len(events), previous):
+        yield BrokenLink(len(events), "the chat's head is not its last event")
 
 
 def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from chats.models import AdditionalData, BodyPart, Chat, LocationFix, Message
 from chats.services.chain import CALLER, append_event, genesis_hash
+from chats.services.outbox import wake_readers
 from chats.services.texts import text_digest
 from psap.models import CALL_TAKER, Psap, User
 
@@ -72,6 +73,7 @@ def open_chat(*texts: str, **values: Any) -> Chat:
             chat, text, msg_id=number, at=chat.opened_at + timedelta(seconds=5 * number)
         )
     chat.refresh_from_db()
+    transaction.on_commit(wake_readers)
     return chat
 
 
@@ -128,4 +130,5 @@ def receive_message(
             "fixes": int(position is not None),
         },
     )
+    transaction.on_commit(wake_readers)
     return message
