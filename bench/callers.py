@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 HOST = "127.0.0.1"
 ELEMENT = "bench.example"
@@ -141,8 +141,7 @@ class Callers(asyncio.DatagramProtocol):
         self.refused += [408] * len(late)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)  # noqa: S101
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         head = data.partition(b"\r\n\r\n")[0].split(b"\r\n")

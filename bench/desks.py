@@ -30,7 +30,7 @@ OBSERVER = """
 })();
 """
 READ_SEEN = "() => [...window.benchSeen.values()]"
-OPEN_CARD = '.card[data-chat="{}"] .card-open'
+ANSWER = '.card[data-chat="{}"] .card-answer'
 PATIENCE_MS = 60_000
 
 
@@ -69,7 +69,7 @@ def launch_options() -> dict[str, Any]:
 
 
 async def open_desk(browser: Browser, url: str, login: tuple[str, str], chat: str) -> Desk:
-    """Log in, open the chat from the queue, answer it, and start the clock."""
+    """Log in, answer the chat from the queue, and wait until it is on the screen."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
@@ -78,7 +78,7 @@ async def open_desk(browser: Browser, url: str, login: tuple[str, str], chat: st
     await page.fill("input[name=username]", login[0])
     await page.fill("input[name=password]", login[1])
     await page.click("button[type=submit]")
-    await page.click(OPEN_CARD.format(chat))
+    await page.click(ANSWER.format(chat))
     await page.wait_for_selector("[data-message-id] .message-text")
     return Desk(page, chat)
 

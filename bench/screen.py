@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from psap.project.launch import probes
 START_PATIENCE = 90.0
 WARM_UP_SECONDS = 3.0
 LAST_TEXTS_WITHIN = 5.0
+PROJECTED_WITHIN = 10.0
 CREATE_CALL_TAKERS = """
 import json, sys
 from django.contrib.auth.models import Group
@@ -83,7 +85,7 @@ async def _measure(plan: ScreenPlan, environment: Environment) -> dict[str, Any]
     callers = await Callers.connect(environment.sip_port, plan.chats)
     try:
         await callers.open_chats()
-        chats = [_chat_id(environment, caller.unique_part) for caller in callers.everyone]
+        chats = await _chat_ids(environment, [c.unique_part for c in callers.everyone])
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(**launch_options())
             try:
@@ -184,11 +186,18 @@ def _create_call_takers(environment: Environment, count: int) -> list[tuple[str,
     return [(f"desk{number:02d}", password) for number, password in enumerate(passwords)]
 
 
-def _chat_id(environment: Environment, unique_part: str) -> str:
+async def _chat_ids(environment: Environment, unique_parts: Sequence[str]) -> list[str]:
+    """Return the chats' ids in the order of their call identifiers, once all are projected."""
+    deadline = time.monotonic() + PROJECTED_WITHIN
     with psycopg.connect(environment.database_url, autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT id FROM chats_chat WHERE unique_part = %s", [unique_part]
-        ).fetchone()
-    if row is None:
-        raise BenchError("a chat was acknowledged but is not in the record")
-    return str(row[0])
+        while True:
+            rows = connection.execute(
+                "SELECT unique_part, id FROM chats_chat WHERE unique_part = ANY(%s)",
+                [list(unique_parts)],
+            ).fetchall()
+            if len(rows) == len(unique_parts):
+                ids = dict(rows)
+                return [str(ids[unique_part]) for unique_part in unique_parts]
+            if time.monotonic() > deadline:
+                raise BenchError("chats were acknowledged and are not in the record")
+            await asyncio.sleep(0.05)

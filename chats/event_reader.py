@@ -27,7 +27,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self._snapshot: str | None = None
-        self._signs: dict[int, datetime] = {}
+        self._signs: dict[int, datetime] | None = None
         self._newest_sign: datetime | None = None
 
     async def connect(self) -> Connection:
@@ -69,11 +69,11 @@ class EventReader:
         )
         await connection.commit()
         current = dict(found)
-        first = self._newest_sign is None
-        new = {chat: at for chat, at in current.items() if self._signs.get(chat) != at}
-        self._signs = current
+        known, self._signs = self._signs, current
         self._newest_sign = max(current.values(), default=self._newest_sign)
-        return {} if first else new
+        if known is None:  # the snapshots that consoles start from have these
+            return {}
+        return {chat: at for chat, at in current.items() if known.get(chat) != at}
 
 
 async def _complete(connection: Connection, events: list[EventRow]) -> EventBatch:

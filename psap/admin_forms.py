@@ -8,9 +8,9 @@ from psap.models import Psap, ServiceNumber, Trunk
 from psap.validation import (
     validate_networks,
     validate_number,
+    validate_outbound_proxy,
     validate_public_uri,
     validate_service_urn,
-    validate_sip_uri,
 )
 
 
@@ -53,7 +53,7 @@ class TrunkForm(forms.ModelForm):
     def clean_outbound_proxy(self) -> str:
         value: str = self.cleaned_data["outbound_proxy"].strip()
         if value:
-            validate_sip_uri(value)
+            validate_outbound_proxy(value)
         return value
 
     def clean_trusted_networks(self) -> str:

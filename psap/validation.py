@@ -31,6 +31,14 @@ def validate_sip_uri(value: str) -> None:
         _require_parameter(parameter)
 
 
+def validate_outbound_proxy(value: str) -> None:
+    """Accept a SIP URI that the gateway can send to: over UDP or TCP."""
+    validate_sip_uri(value)
+    parameters = [part.strip().lower() for part in _split_parameters(value)[1:]]
+    if value.lower().startswith("sips:") or "transport=tls" in parameters:
+        raise ValidationError("The gateway does not send over TLS yet. Use udp or tcp.")
+
+
 def validate_public_uri(value: str) -> None:
     """Accept a SIP URI with a user and without parameters: apps put it into their requests."""
     validate_sip_uri(value)

@@ -143,15 +143,17 @@ class Housekeeping:
         heard = self._presence.take_heard()
         if not heard:
             return
-        written: set[int] = set()
         try:
             connection = await self._database.connection()
             signs = [SignOfLife(c.id, c.last_sign_of_life, c.transport, c.peer) for c in chats]
             async with connection.transaction():
                 written = await record_signs_of_life(connection, signs)
-        finally:
-            self._presence.put_back(chat for chat in chats if chat.id not in written)
-        if await requeue_deferred(connection, heard, now=datetime.now(UTC)):
+            requeued = await requeue_deferred(connection, heard, now=datetime.now(UTC))
+        except psycopg.Error:
+            self._presence.put_back(chats, heard)
+            raise
+        self._presence.put_back([chat for chat in chats if chat.id not in written])
+        if requeued:
             self._outbox_filled()
 
     async def _find_lost(self) -> None:

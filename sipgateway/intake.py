@@ -78,7 +78,7 @@ class Intake:
             request = parse_message(header)
         except RemoteProtocolError as error:
             request = error.request
-        if isinstance(request, Request):
+        if isinstance(request, Request) and request.method != "ACK":
             self._answer(request, flow, 413)
         self.refusals.note(flow.peer, "413 over the size limit")
 

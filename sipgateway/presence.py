@@ -145,7 +145,8 @@ class Presence:
         self._heard.clear()
         return heard
 
-    def put_back(self, chats: Iterable[LiveChat]) -> None:
-        """Keep chats for the next flush."""
+    def put_back(self, chats: Iterable[LiveChat], heard: Iterable[int] = ()) -> None:
+        """Keep for the next flush what could not be written."""
+        self._heard.update(heard)
         for chat in chats:
             self._unflushed.setdefault(chat.id, chat)

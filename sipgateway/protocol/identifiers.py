@@ -32,6 +32,7 @@ ELEMENT_LIMIT = 100
 CALL_ID_LIMIT = 2000
 
 _KNOWN_TYPES = frozenset(map(int, MessageType))
+_HEARTBEATS = frozenset({int(MessageType.HEARTBEAT), int(MessageType.HEARTBEAT_INACTIVE)})
 _CALL_ID, _MSG_ID, _MSG_TYPE = "callid", "msgid", "msgtype"
 _KINDS = (_CALL_ID, _MSG_ID, _MSG_TYPE)
 
@@ -102,6 +103,8 @@ def identify(headers: Headers) -> Identifiers:
 
     msg_id = _msg_id(msg_id_text, flags)
     msg_type = _msg_type(msg_type_text, flags)
+    if msg_id_text is None and msg_type in _HEARTBEATS:
+        flags.remove("msg-id-missing")  # clause 6.2.5 gives heartbeats none
     return Identifiers(call_id, unique, element, msg_id, msg_type, tuple(flags))
 
 

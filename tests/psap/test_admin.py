@@ -104,7 +104,7 @@ def test_a_trunk_with_a_broken_proxy_or_network_is_refused(admin: Client):
     errors = _errors(admin, "/admin/psap/trunk/add/", values)
     assert "is no SIP URI" in errors
     assert "is no network" in errors
-    good = {"name": "north", "outbound_proxy": "sip:p;transport=tls", "trusted_networks": "::1"}
+    good = {"name": "north", "outbound_proxy": "sip:p;transport=tcp", "trusted_networks": "::1"}
     assert admin.post("/admin/psap/trunk/add/", good).status_code == 302
     assert Trunk.objects.filter(name="north").exists()
 
