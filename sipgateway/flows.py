@@ -33,7 +33,8 @@ def split_address(address: str) -> tuple[str, int]:
 class Flows:
     """Connections that are open now, by peer; a datagram peer needs none."""
 
-    def __init__(self) -> None:
+    def __init__(self, lost: Callable[[Flow], None]) -> None:
+        self._lost = lost
         self._connections: dict[str, Flow] = {}
         self._datagram_flow: Callable[[str], Flow] | None = None
 
@@ -49,6 +50,7 @@ class Flows:
         """Forget a connection, unless a newer one has its place."""
         if self._connections.get(flow.peer) is flow:
             del self._connections[flow.peer]
+        self._lost(flow)
 
     def find(self, transport: str, peer: str) -> Flow | None:
         """Return the live flow to a peer, None when its connection is gone."""

@@ -48,9 +48,9 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         self._name = f"{socket.gethostname()[:50]}:sip:{port}"
         clock = self._loop.time
-        self._flows = Flows()
         self._presence = Presence()
         self._outgoing = Outgoing(clock)
+        self._flows = Flows(self._outgoing.lose)
         self._journal = JournalWriter(
             self._database("journal"), acknowledge=self._acknowledge, hand_over=self._hand_over
         )
@@ -83,6 +83,7 @@ class Gateway:
             routes=self._routes,
             public_uri=lambda: self._configuration().public_uri,
             credentials=self._credentials,
+            way_of=self._presence.way_of,
             recorded=self._recorded,
         )
         self._heartbeats = Heartbeats(

@@ -152,7 +152,7 @@ class Housekeeping:
         except psycopg.Error:
             self._presence.put_back(chats, heard)
             raise
-        self._presence.put_back([chat for chat in chats if chat.id not in written])
+        self._presence.put_back([chat for chat in chats if chat.id not in written], {})
         if requeued:
             self._outbox_filled()
 

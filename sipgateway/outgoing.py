@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 
 from sipgateway.flows import Flow
@@ -29,6 +30,7 @@ class Outgoing:
         self._clock = clock
         self._transactions = ClientTransactions()
         self._waiting: dict[str, tuple[Flow, Done]] = {}
+        self._on_flow: defaultdict[Flow, dict[str, ClientTransaction]] = defaultdict(dict)
         self._busy = asyncio.Event()
 
     def send(self, data: bytes, branch: str, flow: Flow, done: Done) -> None:
@@ -37,6 +39,8 @@ class Outgoing:
             data, branch, METHOD, self._clock(), reliable=flow.reliable
         )
         self._waiting[branch] = (flow, done)
+        if flow.reliable:
+            self._on_flow[flow][branch] = transaction
         self._busy.set()
         self._act(transaction)
 
@@ -48,6 +52,12 @@ class Outgoing:
         """Take a response from the wire; a stray one changes nothing."""
         transaction = self._transactions.receive_response(response, self._clock())
         if transaction is not None:
+            self._act(transaction)
+
+    def lose(self, flow: Flow) -> None:
+        """End what waits on a connection that is gone (RFC 3261 17.1.4)."""
+        for transaction in self._on_flow.pop(flow, {}).values():
+            self._transactions.abort(transaction)
             self._act(transaction)
 
     async def run(self) -> None:
@@ -69,9 +79,16 @@ class Outgoing:
             if isinstance(event, Send):
                 if not flow.send(event.data):
                     self._transactions.abort(transaction)
-            elif isinstance(event, Completed):
-                del self._waiting[transaction.branch]
-                done(event.status, event.response)
             else:
-                del self._waiting[transaction.branch]
-                done(TIMED_OUT, None)
+                self._forget(transaction.branch, flow)
+                if isinstance(event, Completed):
+                    done(event.status, event.response)
+                else:
+                    done(TIMED_OUT, None)
+
+    def _forget(self, branch: str, flow: Flow) -> None:
+        del self._waiting[branch]
+        if flow in self._on_flow:
+            self._on_flow[flow].pop(branch, None)
+            if not self._on_flow[flow]:
+                del self._on_flow[flow]

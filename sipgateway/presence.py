@@ -4,7 +4,7 @@ A cache of the record and nothing more: a restart reads it back, and what it has
 is two seconds of signs of life.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,7 +43,7 @@ class Presence:
         self._by_key: dict[Key, LiveChat] = {}
         self._by_id: dict[int, LiveChat] = {}
         self._unflushed: dict[int, LiveChat] = {}
-        self._heard: set[int] = set()
+        self._heard: dict[int, datetime] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -52,9 +52,10 @@ class Presence:
         """Every open chat."""
         return self._by_id.values()
 
-    def find(self, chat_id: int) -> LiveChat | None:
-        """Return an open chat by its id."""
-        return self._by_id.get(chat_id)
+    def way_of(self, chat_id: int) -> tuple[str, str] | None:
+        """Return transport and address that a chat's app was heard on last."""
+        chat = self._by_id.get(chat_id)
+        return (chat.transport, chat.peer) if chat else None
 
     def absorbs(self, arrival: Arrival) -> bool:
         """Take a heartbeat that brings nothing new; False when it belongs on the record.
@@ -77,7 +78,7 @@ class Presence:
         chat.last_sign_of_life = arrival.received_at
         chat.transport, chat.peer = arrival.flow.transport, arrival.flow.peer
         self._unflushed[chat.id] = chat
-        self._heard.add(chat.id)
+        self._heard[chat.id] = arrival.received_at
         return True
 
     def learn(self, chats: Iterable[ChatState], heartbeat_due: float) -> None:
@@ -103,7 +104,7 @@ class Presence:
                 last_body=known.last_body if known else None,
             )
             self.add(chat)
-            self._heard.add(chat.id)
+            self._heard[chat.id] = state.last_sign_of_life
 
     def add(self, chat: LiveChat) -> None:
         """Keep an open chat; one without a call id gets no heartbeats and is not looked for."""
@@ -139,14 +140,13 @@ class Presence:
         self._unflushed.clear()
         return chats
 
-    def take_heard(self) -> list[int]:
-        """Return the chats whose apps were heard since the last call, by whatever message."""
-        heard = list(self._heard)
-        self._heard.clear()
+    def take_heard(self) -> dict[int, datetime]:
+        """Return the chats whose apps were heard since the last call, and when."""
+        heard, self._heard = self._heard, {}
         return heard
 
-    def put_back(self, chats: Iterable[LiveChat], heard: Iterable[int] = ()) -> None:
+    def put_back(self, chats: Iterable[LiveChat], heard: Mapping[int, datetime]) -> None:
         """Keep for the next flush what could not be written."""
-        self._heard.update(heard)
+        self._heard = {**heard, **self._heard}
         for chat in chats:
             self._unflushed.setdefault(chat.id, chat)

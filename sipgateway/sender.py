@@ -77,6 +77,7 @@ class OutboxSender:
         routes: Routes,
         public_uri: Callable[[], str],
         credentials: Callable[[], Credentials],
+        way_of: Callable[[int], tuple[str, str] | None],
         recorded: Callable[[list[Delivery]], None],
     ) -> None:
         self._database = database
@@ -85,6 +86,7 @@ class OutboxSender:
         self._routes = routes
         self._public_uri = public_uri
         self._credentials = credentials
+        self._way_of = way_of
         self._recorded = recorded
         self._wake = asyncio.Event()
         self._in_flight = 0
@@ -160,7 +162,8 @@ class OutboxSender:
             if letter.redirected_to:
                 flow = await self._routes.resolve(letter.redirected_to)
             else:
-                flow = await self._routes.find(letter.transport, letter.peer, letter.remote_uri)
+                transport, peer = self._way_of(letter.chat_id) or (letter.transport, letter.peer)
+                flow = await self._routes.find(transport, peer, letter.remote_uri)
         except NoRoute as error:
             self._judge(letter, None, str(error))
             return

@@ -57,7 +57,7 @@ def judge(
         )
     if status in AWAY:
         return outcome(DeliveryStatus.DEFERRED, anew=True)
-    if status is None or status == SILENCE or status >= 500:
+    if status is None or status == SILENCE or 500 <= status < 600:
         if letter.session != "open" and letter.attempts >= MOST_ATTEMPTS_AFTER_END:
             return outcome(DeliveryStatus.FAILED)
         if letter.session == "open" and letter.liveness == "lost":

@@ -108,6 +108,7 @@ class Migration(migrations.Migration):
                 ('branch', models.CharField(max_length=64)),
                 ('due_at', models.DateTimeField()),
                 ('attempts', models.PositiveIntegerField(default=0)),
+                ('tried_at', models.DateTimeField(help_text='When the last attempt ended.', null=True)),
                 ('lease_until', models.DateTimeField(null=True)),
                 ('lease_holder', models.CharField(blank=True, default='', max_length=80)),
                 ('cause', models.TextField(blank=True, default='')),

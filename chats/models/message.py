@@ -139,6 +139,7 @@ class OutboxEntry(models.Model):
     branch = models.CharField(max_length=64)
     due_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True, help_text="When the last attempt ended.")
     lease_until = models.DateTimeField(null=True)
     lease_holder = models.CharField(max_length=80, blank=True, default="")
     cause = models.TextField(blank=True, default="")

@@ -52,13 +52,15 @@ _MESSAGES = (
 )
 _ENTRIES = (
     "UPDATE chats_outboxentry AS o SET lease_until = NULL, lease_holder = '', cause = t.cause,"
-    " due_at = coalesce(t.due_at, o.due_at), cseq = coalesce(t.cseq, o.cseq),"
+    " tried_at = t.tried_at, due_at = coalesce(t.due_at, o.due_at),"
+    " cseq = coalesce(t.cseq, o.cseq),"
     " branch = coalesce(t.branch, o.branch),"
     " redirected_to = coalesce(nullif(t.redirected_to, ''), o.redirected_to),"
     " \"authorization\" = coalesce(nullif(t.proof, ''), o.authorization)"
     " FROM unnest(%b::bigint[], %b::text[], %b::timestamptz[], %b::integer[], %b::text[],"
-    " %b::text[], %b::text[])"
-    " AS t (id, cause, due_at, cseq, branch, redirected_to, proof) WHERE o.message_id = t.id"
+    " %b::text[], %b::text[], %b::timestamptz[])"
+    " AS t (id, cause, due_at, cseq, branch, redirected_to, proof, tried_at)"
+    " WHERE o.message_id = t.id"
 )
 _CHATS = (
     "UPDATE chats_chat AS c SET head_seq = t.head_seq, head_hash = t.head_hash,"
@@ -99,6 +101,7 @@ async def record_deliveries(
                 branch,
                 delivery.redirect_to,
                 delivery.authorization,
+                delivery.at,
             )
         )
         if delivery.retry_at is None:

@@ -1,6 +1,6 @@
 """Signs of life and their absence, put on the record many at a time, for the gateway."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,12 +33,16 @@ _SIGNS = (
     " FROM unnest(%b::bigint[], %b::timestamptz[], %b::text[], %b::text[])"
     " AS t (id, at, transport, peer) WHERE c.id = t.id"
 )
-# What waited for the app goes out again; what only paused between attempts goes at once.
+# What waited for the app goes out again, what only paused between attempts goes at once: both
+# only where the app was heard after the last attempt.
 _REQUEUE = b"""
 WITH due AS (
-    UPDATE chats_message SET status = 'queued'
-    WHERE chat_id = ANY(%(chats)b) AND status IN ('queued', 'deferred')
-    RETURNING id
+    UPDATE chats_message AS m SET status = 'queued'
+    FROM unnest(%(chats)b::bigint[], %(heard)b::timestamptz[]) AS t (chat_id, heard_at),
+        chats_outboxentry AS o
+    WHERE m.chat_id = t.chat_id AND m.status IN ('queued', 'deferred')
+      AND o.message_id = m.id AND o.tried_at < t.heard_at
+    RETURNING m.id
 )
 UPDATE chats_outboxentry SET due_at = least(due_at, %(now)b) FROM due WHERE message_id = due.id
 """
@@ -71,10 +75,15 @@ async def record_signs_of_life(connection: Connection, signs: Sequence[SignOfLif
 
 
 async def requeue_deferred(
-    connection: Connection, chat_ids: Sequence[int], *, now: datetime
+    connection: Connection, heard: Mapping[int, datetime], *, now: datetime
 ) -> int:
-    """Let what waited for these chats' apps go out again, now; returns how many messages."""
-    cursor = await connection.execute(_REQUEUE, {"chats": list(chat_ids), "now": now})
+    """Let what waited for an app go out again, now that it was heard; returns how many messages.
+
+    `heard` tells for each chat when.
+    """
+    cursor = await connection.execute(
+        _REQUEUE, {"chats": list(heard), "heard": list(heard.values()), "now": now}
+    )
     return cursor.rowcount
 
 
