@@ -62,6 +62,13 @@ class Desk:
         for key in keys:
             await self.page.keyboard.press(key)
 
+    async def answer(self) -> None:
+        """Answer the one chat that rings or is about to, ready to write."""
+        await expect(self.section("ringing")).to_have_count(1)
+        await self.press("a")
+        await expect(self.section("ringing")).to_have_count(0)
+        await expect(self.page.locator("#composer-text")).to_be_focused()
+
     async def write(self, text: str) -> None:
         """Type into whatever has the focus, and send."""
         await self.page.keyboard.insert_text(text)

@@ -1,0 +1,76 @@
+"""A running instance, a browser at a desk, callers that ring there."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from sipgateway.simulator.app import SimulatedApp
+from sipgateway.simulator.transport import Target
+from tests.support.cuttable import CuttableProxy, cuttable_proxy
+from tests.support.desk import Desk, launch_chromium
+from tests.support.instance import Instance
+
+EMPTY_THE_QUEUE = """
+    UPDATE chats_chat SET disposition = 'test', closed_at = now(), ringing_since = NULL,
+        lease_until = NULL
+    WHERE disposition IS NULL
+"""
+OpenDesk = Callable[..., Awaitable[Desk]]
+Call = Callable[..., Awaitable[SimulatedApp]]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await launch_chromium(playwright)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def empty_queue(instance: Instance) -> None:
+    """Leave no chat of an earlier test in the queue: keys act on whoever waits longest."""
+    instance.execute(EMPTY_THE_QUEUE)
+
+
+@pytest.fixture
+async def open_desk(
+    instance: Instance, empty_queue: None, browser: Browser
+) -> AsyncIterator[OpenDesk]:
+    """Return `open_desk(username="calltaker", url=…)`: a desk, logged in.
+
+    No desk may end with a script's error or a refusal of the content security policy.
+    """
+    desks: list[Desk] = []
+
+    async def open_desk(username: str = "calltaker", url: str = "") -> Desk:
+        desk = await Desk.open(browser)
+        desks.append(desk)
+        await desk.log_in(url or instance.url, username, instance.credentials[username])
+        return desk
+
+    yield open_desk
+    assert [desk.complaints for desk in desks] == [[] for _ in desks]
+
+
+@pytest.fixture
+async def call(instance: Instance, empty_queue: None) -> AsyncIterator[Call]:
+    """Return `call(text)`: an app that has started a chat with the instance."""
+    async with AsyncExitStack() as apps:
+
+        async def call(text: str = "Help") -> SimulatedApp:
+            target = Target("tcp", "127.0.0.1", instance.sip_port)
+            app = await apps.enter_async_context(SimulatedApp(target))
+            await app.start(text)
+            return app
+
+        yield call
+
+
+@pytest.fixture
+async def proxy(instance: Instance) -> AsyncIterator[CuttableProxy]:
+    """A way to the web process that can be cut."""
+    async with cuttable_proxy(instance.http_port) as proxy:
+        yield proxy
