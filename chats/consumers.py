@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
@@ -42,7 +43,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
     """One browser window. Handlers return at once; whatever may wait runs in a task."""
 
     async def connect(self) -> None:
-        self.session_key: str | None = self.scope["session"].session_key
+        self.session_key: str | None = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         self.user: User | None = None
         self.feed: Feed | None = None
         self.tasks: set[asyncio.Task[None]] = set()

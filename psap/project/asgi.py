@@ -4,7 +4,7 @@ import os
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from channels.sessions import SessionMiddlewareStack
+from channels.sessions import CookieMiddleware
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "psap.project.settings")
@@ -13,13 +13,13 @@ django_application = get_asgi_application()
 from chats.routing import websocket_urlpatterns  # noqa: E402  (models need Django set up first)
 from chats.web_process import BeatingApplication  # noqa: E402
 
-# The session alone: the consumer asks the database itself, again and again, who it belongs to.
+# Cookies alone: the consumer asks the database itself, again and again, whose session it is.
 application = BeatingApplication(
     ProtocolTypeRouter(
         {
             "http": django_application,
             "websocket": AllowedHostsOriginValidator(
-                SessionMiddlewareStack(URLRouter(websocket_urlpatterns))
+                CookieMiddleware(URLRouter(websocket_urlpatterns))
             ),
         }
     )
