@@ -113,5 +113,6 @@ async def test_options_is_503_and_no_message_gets_200_while_nothing_can_be_commi
         await app.until(lambda: len(app.responses) == 2)
         await eventually(lambda: options_status(gateway.port) == 200, "OPTIONS is 200")
     assert app.responses[1].status == 200
-    chat = record.chat_id(caller.call_id)
-    await eventually(lambda: record.texts_in(chat)[1:] == ["trotzdem"], "it is on its chat")
+    await eventually(
+        lambda: record.texts_in(caller.call_id)[1:] == ["trotzdem"], "it is on its chat"
+    )

@@ -99,11 +99,11 @@ class Record:
         """Have `verifychat` recompute the chain; fails the test when it does not hold."""
         self.run(call_command, "verifychat", str(chat), stdout=io.StringIO())
 
-    def texts_in(self, chat: int) -> list[str]:
-        """Return the caller's texts in the order of the record."""
+    def texts_in(self, call_id: str) -> list[str]:
+        """Return the texts that came in on the one chat of a call identifier, in their order."""
         rows = self.rows(
             "SELECT text FROM chats_message WHERE chat_id = %s AND direction = 'in' ORDER BY id",
-            chat,
+            self.chat_id(call_id),
         )
         return [row[0] for row in rows]
 
