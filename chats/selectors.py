@@ -18,8 +18,8 @@ from psap.models import User
 # A shift lasts twelve hours: as long a call-taker sees what they closed.
 OWN_CLOSED_SHOWN_FOR = timedelta(hours=12)
 LONGEST_REPLAY = 5000
-# Clause 6.1.2.6 writes the prefix in two ways.
-_CALL_ID_PREFIX = re.compile(r"^urn:emergency:(service:)?uid:callid:", re.IGNORECASE)
+# Clause 6.1.2.6 writes the prefix in two ways; DEC112 has one of its own.
+_CALL_ID_PREFIX = re.compile(r"^urn:(emergency:(service:)?|dec112:)uid:callid:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

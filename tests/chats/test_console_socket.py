@@ -187,7 +187,7 @@ async def test_a_pong_renews_the_leases_of_the_desk(
 ):
     loop = asyncio.get_running_loop()
     async with console(desk) as screen:
-        await screen.command("claim", chat=str(chat.pk))
+        await screen.event("snapshot")
         renewed = asyncio.Event()
         monkeypatch.setattr(
             consumers, "renew_leases", lambda **_: loop.call_soon_threadsafe(renewed.set)
