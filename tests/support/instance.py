@@ -34,8 +34,8 @@ from pathlib import Path
 
 import psycopg
 
+from psap.credentials import read_credentials
 from psap.project.environment import PROJECT_ROOT, Environment, read_environment
-from psap.project.launch.state import read_credentials
 from psap.project.launch.supervision import Supervisor, control_socket
 
 LAUNCHER = (sys.executable, "-m", "psap.project.launch")
@@ -110,7 +110,7 @@ class Instance:
 
     @property
     def credentials(self) -> dict[str, str]:
-        return read_credentials(self.environment)
+        return read_credentials(self.state_dir / "credentials.json")
 
     def pids(self) -> dict[str, int]:
         """Return the pid of each program by its name, 0 while it is down."""

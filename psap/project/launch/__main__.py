@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 
+from psap.credentials import read_credentials
 from psap.project.environment import Environment, read_environment
 from psap.project.launch import probes
 from psap.project.launch.errors import LaunchError
 from psap.project.launch.ports import require_free_ports
 from psap.project.launch.readiness import Readiness, start_preparation
-from psap.project.launch.state import claim_state_dir, make_servers_home, read_credentials
+from psap.project.launch.state import claim_state_dir, make_servers_home
 from psap.project.launch.stopping import Stop
 from psap.project.launch.supervision import Supervisor, control_socket, start_supervisor
 from psap.project.launch.survivors import end_survivors
@@ -68,8 +69,8 @@ def _serve(environment: Environment, stop: Stop) -> None:
 
 
 def _announce(environment: Environment) -> None:
-    logins = read_credentials(environment)
-    width = max(map(len, logins))
+    logins = read_credentials(environment.state_dir / "credentials.json")
+    width = max(map(len, logins), default=0)
     lines = [f"READY {probes.url(environment)}"]
     lines += [f"{name:{width}}  {password}" for name, password in logins.items()]
     print("\n".join(lines), flush=True)  # noqa: T201

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 PATIENCE = 50.0
+PREPARATION_LOCK = 0x4C656974  # any number that nothing else of ours uses
 
 
 def wait_for_database() -> None:
@@ -46,6 +47,9 @@ def settle_restored_events() -> None:
 def main() -> None:
     django.setup()
     wait_for_database()
+    # Instances that share a database and start together take turns.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARATION_LOCK])
     migrate()
     settle_restored_events()
     call_command("seeddemo")

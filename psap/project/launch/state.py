@@ -1,9 +1,7 @@
 """The state directory: what lies there, and that one instance at a time uses it."""
 
 import fcntl
-import json
 import os
-from pathlib import Path
 
 from psap.project.environment import Environment
 from psap.project.launch import postgres
@@ -33,9 +31,3 @@ def make_servers_home(environment: Environment, *, for_tests: bool = False) -> N
     postgres.make_runtime_dir(environment)
     if environment.embedded_database:
         postgres.initialise(environment, for_tests=for_tests)
-
-
-def read_credentials(environment: Environment) -> dict[str, str]:
-    """Return the demo users' passwords by user name."""
-    credentials = json.loads(Path(environment.state_dir / "credentials.json").read_text())
-    return {str(name): str(password) for name, password in credentials.items()}
