@@ -208,7 +208,7 @@ async def test_nul_in_the_callers_name_harms_nothing(app, record):
     caller = Caller()
     odd = caller.start("hier").replace(b"From: <", b'From: "An\0na" <')
     export = await shown(app, record, caller, odd)
-    assert export["caller"]["displayName"] == "An␀na"
+    assert export["caller"]["displayName"] == "An\ufffdna"
 
 
 async def test_right_to_left_script_and_emoji_are_shown_as_written(app, record):

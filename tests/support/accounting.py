@@ -1,0 +1,50 @@
+"""What a journaling client was told, held against what is on the chats."""
+
+from collections import Counter
+
+from tests.support.blast import Blast
+from tests.support.eventually import eventually
+from tests.support.record import Record
+
+_UNPROJECTED = (
+    "SELECT count(*) FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id"
+    " WHERE m.id IS NULL"
+)
+_ARRIVED = (
+    "SELECT c.unique_part, m.text FROM chats_message m JOIN chats_chat c ON c.id = m.chat_id"
+    " WHERE m.direction = 'in' AND m.text LIKE %s"
+)
+
+
+async def settled(record: Record, within: float = 20.0) -> None:
+    """Wait until everything in the journal is on its chat."""
+    await eventually(
+        lambda: record.value(_UNPROJECTED) == 0, "all of the journal is on its chats", within
+    )
+
+
+def journaled(blast: Blast) -> set[str]:
+    """Return the texts that the client has noted, on disk, as acknowledged."""
+    return set(blast.journal.read_text().split())
+
+
+def lost(record: Record, blast: Blast) -> set[str]:
+    """Return acknowledged texts that are not on their chat."""
+    arrivals = _arrivals(record, blast)
+    return {text for text in journaled(blast) if arrivals[_place(blast, text)] == 0}
+
+
+def doubled(record: Record, blast: Blast) -> list[tuple[str, str]]:
+    """Return texts, acknowledged or not, that are in the record more than once or astray."""
+    places = {_place(blast, text) for text in blast.sent}
+    arrivals = _arrivals(record, blast)
+    return [place for place, count in arrivals.items() if count > 1 or place not in places]
+
+
+def _place(blast: Blast, text: str) -> tuple[str, str]:
+    chat = int(text.split("-")[1])
+    return blast.call_ids[chat].split(":")[-2], text
+
+
+def _arrivals(record: Record, blast: Blast) -> Counter[tuple[str, str]]:
+    return Counter(record.rows(_ARRIVED, f"{blast.run_id}-%"))
