@@ -63,6 +63,7 @@ def _screen(options: argparse.Namespace) -> dict[str, Any]:
         ScreenPlan(
             directory=options.directory,
             desks=options.desks,
+            painting=options.painting,
             chats=options.chats,
             rate=options.rate,
             seconds=options.seconds,
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     ingest.set_defaults(measure=_ingest)
     screen = kinds.add_parser("screen", parents=[common], help="SIP in to the browser's document")
     screen.add_argument("--desks", type=int, default=20, help="consoles in Chromium")
+    screen.add_argument("--painting", type=int, default=1, help="consoles that paint, too")
     screen.add_argument("--chats", type=int, default=40, help="open chats that messages go to")
     screen.add_argument("--rate", type=float, default=100.0, help="messages a second in all")
     screen.add_argument("--seconds", type=float, default=30.0, help="length of the measurement")

@@ -92,6 +92,11 @@ def last_line(log: Path) -> str:
 
 def tree_cpu_seconds(root: int) -> float:
     """Sum up user and system time of a process and its descendants, the ended ones included."""
+    return sum(cpu_seconds_by_pid(root).values())
+
+
+def cpu_seconds_by_pid(root: int) -> dict[int, float]:
+    """Return the processor time of a process and of each descendant that is alive."""
     ticks: dict[int, int] = {}
     parents: dict[int, int] = {}
     for entry in os.scandir("/proc"):
@@ -101,7 +106,18 @@ def tree_cpu_seconds(root: int) -> float:
             fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
             parents[int(entry.name)] = int(fields[1])
             ticks[int(entry.name)] = sum(map(int, fields[11:15]))
-    return sum(t for pid, t in ticks.items() if _descends(pid, root, parents)) / TICKS
+    return {pid: t / TICKS for pid, t in ticks.items() if _descends(pid, root, parents)}
+
+
+def cpu_seconds_by_program(root: int, programs: Mapping[str, str]) -> dict[str, float]:
+    """Sum up the processor time below a process by program: word in the command line → name."""
+    found = dict.fromkeys([*programs.values(), "other"], 0.0)
+    for pid, seconds in cpu_seconds_by_pid(root).items():
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+            name = next((programs[word] for word in programs if word in command), "other")
+            found[name] += seconds
+    return found
 
 
 def _descends(pid: int, root: int, parents: Mapping[int, int]) -> bool:

@@ -19,7 +19,7 @@ import psycopg
 from playwright.async_api import async_playwright
 
 from bench.callers import Callers
-from bench.children import Child, running
+from bench.children import Child, cpu_seconds_by_program, running
 from bench.desks import Desk, launch_options, open_desks
 from bench.errors import BenchError
 from bench.instance import free_port
@@ -34,6 +34,14 @@ START_PATIENCE = 90.0
 WARM_UP_SECONDS = 3.0
 LAST_TEXTS_WITHIN = 5.0
 PROJECTED_WITHIN = 10.0
+# Words of command lines, for the share of the processors that each program took.
+PROGRAMS = {
+    "sipgateway": "gateway",
+    "daphne": "web",
+    "postgres": "postgres",
+    "chromium": "browsers",
+    "celery": "celery",
+}
 CREATE_CALL_TAKERS = """
 import json, sys
 from django.contrib.auth.models import Group
@@ -50,6 +58,7 @@ class ScreenPlan:
 
     directory: Path
     desks: int
+    painting: int
     chats: int
     rate: float
     seconds: float
@@ -69,6 +78,7 @@ def measure_screen(plan: ScreenPlan) -> dict[str, Any]:
         "commit": commit(),
         "workload": {
             "desks": plan.desks,
+            "painting": plan.painting,
             "browser": "chromium, headless, one context a desk",
             "chats": plan.chats,
             "messagesASecond": plan.rate,
@@ -91,7 +101,7 @@ async def _measure(plan: ScreenPlan, environment: Environment) -> dict[str, Any]
             try:
                 url = probes.url(environment)
                 report(f"{plan.chats} chats are open, now {plan.desks} desks")
-                desks = await open_desks(browser, url, logins, chats[: plan.desks])
+                desks = await open_desks(browser, url, logins, chats[: plan.desks], plan.painting)
                 return await _write_and_watch(plan, callers, desks)
             finally:
                 await browser.close()
@@ -105,23 +115,42 @@ async def _write_and_watch(
     await callers.write(callers.everyone, rate=plan.rate, seconds=WARM_UP_SECONDS)
     await asyncio.sleep(1.0)
     before = [len(await desk.latencies()) for desk in desks]
+    begun, used = time.monotonic(), cpu_seconds_by_program(os.getpid(), PROGRAMS)
     report(f"warm, now {plan.rate:.0f} messages a second for {plan.seconds:.0f} s")
     sent = await callers.write(callers.everyone, rate=plan.rate, seconds=plan.seconds)
+    took = time.monotonic() - begun
+    cpu = {
+        name: round((seconds - used[name]) / took, 2)
+        for name, seconds in cpu_seconds_by_program(os.getpid(), PROGRAMS).items()
+    }
     expected = sent[: len(desks)]
     seen = await _latencies(desks, before, expected)
-    times = sorted(value for desk in seen for value in desk)
-    missed = sum(expected) - len(times)
-    p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
-    report(f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, {missed} of {sum(expected)} missed")
+    figures = _figures([value for desk in seen for value in desk])
+    painted = [
+        value for desk, values in zip(desks, seen, strict=True) if desk.paints for value in values
+    ]
+    missed = sum(expected) - figures["messages"]
+    report(f"{figures}, {missed} of {sum(expected)} missed, cpu {cpu}")
     return {
-        "p50Ms": round(p50, 1),
-        "p99Ms": round(p99, 1),
-        "maxMs": round(times[-1], 1) if times else None,
-        "messages": len(times),
+        **figures,
         "missed": missed,
+        "painted": _figures(painted),
         "sent": sum(sent),
         "refused": len(callers.refused),
-        "slowestDeskP99Ms": round(max(percentile(sorted(desk), 0.99) for desk in seen), 1),
+        "cpu": cpu,
+    }
+
+
+def _figures(times: Sequence[float]) -> dict[str, Any]:
+    """Return the percentiles of some response times in ms, None where there are none."""
+    ordered = sorted(times)
+    if not ordered:
+        return {"p50Ms": None, "p99Ms": None, "maxMs": None, "messages": 0}
+    return {
+        "p50Ms": round(percentile(ordered, 0.5), 1),
+        "p99Ms": round(percentile(ordered, 0.99), 1),
+        "maxMs": round(ordered[-1], 1),
+        "messages": len(ordered),
     }
 
 
