@@ -33,7 +33,10 @@ export class CloseDialog extends EventTarget {
       if (event.target.closest("[data-dismiss]")) this.#dialog.close("cancel");
     });
     this.#dialog.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && event.ctrlKey) this.#dialog.querySelector("form").requestSubmit();
+      if (event.key !== "Enter" || !event.ctrlKey) return;
+      event.preventDefault();
+      const form = this.#dialog.querySelector("form");
+      form.requestSubmit(form.querySelector("[type=submit]")); // its value is the dialog's answer
     });
   }
 

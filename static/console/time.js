@@ -1,5 +1,6 @@
 /** Times for people: local on the face, UTC in the title. */
 
+const PAGE_LANGUAGE = document.documentElement.lang || undefined;
 const two = (number) => String(number).padStart(2, "0");
 
 /** "12:03:04" in local time. @param {number|string} when milliseconds or RFC 3339 */
@@ -19,7 +20,7 @@ export function dayKey(when) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
-const dayFormat = new Intl.DateTimeFormat(document.documentElement.lang, {
+const dayFormat = new Intl.DateTimeFormat(PAGE_LANGUAGE, {
   weekday: "long", year: "numeric", month: "long", day: "numeric",
 });
 
@@ -45,7 +46,7 @@ export function showTime(element, when) {
   element.title = utcTime(when);
 }
 
-const zoneFormat = new Intl.DateTimeFormat(document.documentElement.lang, { timeZoneName: "short" });
+const zoneFormat = new Intl.DateTimeFormat(PAGE_LANGUAGE, { timeZoneName: "short" });
 
 /** Short name of this desk's time zone, such as "CET". */
 export function zoneName(when) {

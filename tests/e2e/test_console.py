@@ -77,7 +77,8 @@ async def test_a_close_asks_for_the_outcome_and_can_be_undone(open_desk: OpenDes
     await desk.press("Escape", "c")
     closing_text = await desk.page.locator("#close-text").input_value()
     assert closing_text
-    await desk.press("Enter")  # no outcome chosen: the dialog stays
+    await desk.press("Control+Enter")
+    await expect(desk.page.locator("#close-dialog")).to_be_visible()  # no outcome, no close
     await desk.page.locator("#close-disposition").select_option("dispatched")
     await desk.press("Control+Enter")
     await expect(desk.notice("Closing #")).to_be_visible()

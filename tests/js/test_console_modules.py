@@ -1,0 +1,165 @@
+"""The console's modules one by one, imported into Chromium from a server of static files."""
+
+import threading
+from collections.abc import AsyncIterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, async_playwright
+
+from psap.project.environment import PROJECT_ROOT
+from tests.support.desk import launch_chromium
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+RECORD = """
+async () => {
+    const { ConversationRecord } = await import("/static/console/conversation-record.js");
+    const record = new ConversationRecord("1");
+    const shown = [];
+    let gaps = 0;
+    record.addEventListener("message", ({ detail }) => shown.push(detail.id));
+    record.addEventListener("gap", () => { gaps += 1; });
+    const event = (seq) => ({
+        ev: "message-received", chat: "1", seq, at: "2026-01-31T12:00:00Z", actor: "caller",
+        card: { chat: "1", seq }, message: { id: String(seq), text: "t", direction: "in" },
+    });
+    const filled = { card: { chat: "1", seq: 3 }, messages: [], fixes: [], additionalData: [],
+        events: [] };
+    %s
+    return { shown, gaps, seq: record.seq };
+}
+"""
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        """Say nothing between the dots of the tests."""
+
+
+@pytest.fixture(scope="module")
+def static_server():
+    """The project's folder over HTTP; modules cannot be imported from file: addresses."""
+    handler = partial(QuietHandler, directory=str(PROJECT_ROOT))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page(static_server: str) -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await launch_chromium(playwright)
+        page = await browser.new_page()
+        await page.goto(f"{static_server}/static/console/")
+        yield page
+        await browser.close()
+
+
+async def test_events_that_arrive_while_a_record_loads_follow_it(page: Page):
+    steps = "for (const seq of [3, 4, 5]) record.hear(event(seq)); record.fill(filled);"
+    assert await page.evaluate(RECORD % steps) == {"shown": ["4", "5"], "gaps": 0, "seq": 5}
+
+
+async def test_an_event_is_applied_once_however_often_it_arrives(page: Page):
+    steps = "record.fill(filled); for (const seq of [4, 4, 3, 5, 4, 5]) record.hear(event(seq));"
+    assert await page.evaluate(RECORD % steps) == {"shown": ["4", "5"], "gaps": 0, "seq": 5}
+
+
+async def test_an_event_after_a_gap_waits_for_those_before_it(page: Page):
+    steps = "record.fill(filled); for (const seq of [6, 5, 4]) record.hear(event(seq));"
+    assert await page.evaluate(RECORD % steps) == {"shown": ["4", "5", "6"], "gaps": 2, "seq": 6}
+
+
+async def test_what_waited_is_shown_when_the_gap_cannot_be_filled(page: Page):
+    steps = """record.fill(filled); for (const seq of [9, 7]) record.hear(event(seq));
+        record.giveUpWaiting();"""
+    assert await page.evaluate(RECORD % steps) == {"shown": ["7", "9"], "gaps": 2, "seq": 9}
+
+
+async def test_an_unanswered_command_is_repeated_under_the_same_id(page: Page):
+    written, answer = await page.evaluate(
+        """async () => {
+            const { CommandDesk } = await import("/static/console/command-desk.js");
+            const written = [];
+            const socket = { up: false, send(command) {
+                if (this.up) written.push(command);
+                return this.up;
+            } };
+            const desk = new CommandDesk(socket);
+            const refused = await desk.issue({ do: "claim", chat: "1" });
+            const answer = desk.issue({ do: "send", chat: "1" }, { id: "x", patient: true });
+            socket.up = true;
+            desk.resume();
+            desk.resume();
+            desk.receive({ re: "x", ok: true, message: "7" });
+            desk.receive({ re: "x", ok: true, message: "8" });
+            desk.resume();
+            return [written, [refused.code, (await answer).message]];
+        }"""
+    )
+    assert written == [{"do": "send", "chat": "1", "id": "x"}] * 2
+    assert answer == ["no-connection", "7"]
+
+
+async def test_a_text_that_has_not_left_the_browser_can_be_taken_back(page: Page):
+    assert await page.evaluate(
+        """async () => {
+            const { CommandDesk } = await import("/static/console/command-desk.js");
+            const { PendingTexts } = await import("/static/console/pending-texts.js");
+            const desk = new CommandDesk({ up: false, send: () => false });
+            const pending = new PendingTexts(desk, "anna");
+            const returned = new Promise((resolve) =>
+                pending.addEventListener("returned", ({ detail }) => resolve(detail)));
+            pending.add("5", "wrong chat");
+            pending.takeBack(pending.of("5")[0].id);
+            const { chat, text, reason } = await returned;
+            return [chat, text, reason, pending.of("5").length];
+        }"""
+    ) == ["5", "wrong chat", "", 0]
+
+
+@pytest.mark.parametrize(
+    ("module", "expression", "result"),
+    [
+        ("coordinates", "m.sexagesimal({lat: 48.20822, lon: -16.37382})",
+         "48°12′29.6″N 16°22′25.8″W"),
+        ("coordinates", "m.sexagesimal({lat: 9.99999999, lon: 0})", "10°00′00.0″N 0°00′00.0″E"),
+        ("coordinates", "m.accuracy({shape: 'Circle', radius: 1400})", "± 1.4 km"),
+        ("time", "m.age(9999)", "9 s"),
+        ("time", "m.age(-500)", "0 s"),
+        ("time", "m.age(65000)", "1 min 05 s"),
+        ("words", "m.serviceWord('urn:service:sos.police')", "Police"),
+        ("words", "m.serviceWord('urn:service:test.sos.fire')", "Fire brigade"),
+        ("words", "m.isTest('urn:service:sos.test')", True),
+        ("words", "m.isTest('urn:service:sos')", False),
+        ("words", "m.languageWord('de-AT', {region: false})", "German"),
+        ("words", "m.languageWord('no such tag')", "no such tag"),
+        ("words", "m.numberWord('sip:+436641234@host')", "+436641234"),
+        ("words", "m.numberWord('')", "Unknown caller"),
+    ],
+)  # fmt: skip
+async def test_words_and_numbers_read_as_people_say_them(page: Page, module, expression, result):
+    script = f"import('/static/console/{module}.js').then((m) => {expression})"
+    assert await page.evaluate(script) == result
+
+
+async def test_two_chats_of_one_call_taker_never_share_a_colour(page: Page):
+    tones = await page.evaluate(
+        """async () => {
+            const { Identity } = await import("/static/console/identity.js");
+            const cards = new Map(["1", "11", "21", "31"].map((chat) => [chat, { chat }]));
+            const mine = new Set();
+            const identity = new Identity({ cards, isMine: (card) => mine.has(card.chat) });
+            const before = [...cards.keys()].map((chat) => identity.toneOf(chat));
+            for (const chat of cards.keys()) mine.add(chat);
+            const after = [...cards.keys()].map((chat) => identity.toneOf(chat));
+            return [before, after];
+        }"""
+    )
+    assert len(set(tones[0])) == 1
+    assert len(set(tones[1])) == 4
