@@ -16,12 +16,14 @@ from psap.project.environment import PROJECT_ROOT
 
 SIDES = ("ours", "kamailio")
 INTERRUPTED = 130
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one measurement, print its JSON on stdout; returns the exit code."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt)
     try:
         result = options.measure(options)
     except BenchError as error:
@@ -38,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    for number in STOP_SIGNALS:  # the way out ends what was started, and is not interrupted
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
