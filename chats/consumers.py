@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -38,6 +38,8 @@ LONGEST_OPENING = 10.0
 HOLD_FIRST_EVENTS = 0.5
 MOST_TASKS = 50
 
+Work = Callable[..., Coroutine[Any, Any, None]]
+
 
 class ConsoleConsumer(AsyncWebsocketConsumer):
     """One browser window. Handlers return at once; whatever may wait runs in a task."""
@@ -53,7 +55,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         self.pong_at = time.monotonic()
         self.renewal: asyncio.Task[None] | None = None
         await self.accept()
-        self._start(self._serve())
+        self._start(self._serve)
 
     async def disconnect(self, code: int) -> None:
         for task in self.tasks:
@@ -71,7 +73,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if command.do == "pong":
             self._pong()
         else:
-            self._start(self._answer(command))
+            self._start(self._answer, command)
         self.first_word.set()
 
     async def _serve(self) -> None:
@@ -83,8 +85,8 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             opening = await database_threads.run(open_console, self.session_key)
         self.user, self.sent = opening.user, opening.reached
         await self.send(dump(opening.frame))
-        self._start(self._ping())
-        self._start(self._guard())
+        self._start(self._ping)
+        self._start(self._guard)
         with suppress(TimeoutError):
             async with asyncio.timeout(HOLD_FIRST_EVENTS):
                 await self.first_word.wait()
@@ -128,7 +130,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
     def _pong(self) -> None:
         self.pong_at = time.monotonic()
         if self.user is not None and (self.renewal is None or self.renewal.done()):
-            self.renewal = self._start(self._renew(self.user))
+            self.renewal = self._start(self._renew, self.user)
 
     async def _ping(self) -> None:
         while time.monotonic() - self.pong_at < PONG_WITHIN:
@@ -151,16 +153,16 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             with suppress(DatabaseFailure, TimeoutError):
                 await database_threads.run(check_session, self.session_key)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._or_close(work))
+    def _start(self, work: Work, *args: Any) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._or_close(work, *args))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
 
-    async def _or_close(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _or_close(self, work: Work, *args: Any) -> None:
         """Run a task of this console; what it cannot go on without closes the socket."""
         try:
-            await work
+            await work(*args)
         except SessionEnded:
             await self.close(NOT_LOGGED_IN)
         except RoleMissing:

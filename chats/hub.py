@@ -59,7 +59,7 @@ class Hub:
     def __init__(self) -> None:
         self.read_at = timezone.now()
         self._feeds: set[Feed] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self.tasks: list[asyncio.Task[None]] = []
         self._reader = EventReader()
         self._connected = asyncio.Event()
         self._woken = asyncio.Event()
@@ -68,10 +68,10 @@ class Hub:
         """Return a feed of everything from now on; starts the hub with the first one."""
         feed = Feed()
         self._feeds.add(feed)
-        if not self._tasks:
+        if not self.tasks:
             self._reader = EventReader()
             self._connected.clear()
-            self._tasks = [
+            self.tasks = [
                 asyncio.create_task(self._follow_for_ever()),
                 asyncio.create_task(wakeup.listen(wakeup.EVENTS, self._woken.set)),
             ]
@@ -85,12 +85,13 @@ class Hub:
         """Drop a feed; the hub stops with the last one."""
         self._feeds.discard(feed)
         if not self._feeds:
-            for task in self._tasks:
+            for task in self.tasks:
                 task.cancel()
-            self._tasks = []
+            self.tasks = []
 
     async def _follow_for_ever(self) -> None:
-        while True:
+        # psycopg may turn a cancellation into an error of the connection: ask the task itself.
+        while not _is_cancelled():
             try:
                 async with await self._reader.connect() as connection:
                     self._connected.set()
@@ -129,6 +130,11 @@ class Hub:
         frames = list(frames)
         for feed in self._feeds:
             feed.offer(frames)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

@@ -101,6 +101,18 @@ async def test_nothing_is_missed_while_the_database_was_away(
     assert await events(feed, 1) == [(chat.pk, 2)]
 
 
+async def test_the_hub_ends_with_its_last_feed_whatever_it_is_doing(hub: Hub):
+    for pause in range(30):
+        feed = hub.feed()
+        await hub.following()
+        tasks = hub.tasks
+        wakeup.publish(wakeup.EVENTS)
+        await asyncio.sleep(pause / 5000)
+        hub.leave(feed)
+        _, still_running = await asyncio.wait(tasks, timeout=5)
+        assert not still_running
+
+
 async def test_all_feeds_get_the_same_text_object(hub: Hub, feed: Feed):
     other = hub.feed()
     await in_database(open_chat)
