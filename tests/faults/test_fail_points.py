@@ -39,11 +39,11 @@ async def test_dying_on_the_way_to_the_200_loses_and_doubles_nothing(
     finally:
         blast.stop()
         await running
-    await settled(record)
+    await settled(record.rows)
 
     assert len(blast.acknowledged) == len(blast.sent)
-    assert lost(record, blast) == set()
-    assert doubled(record, blast) == []
+    assert lost(record.rows, blast) == set()
+    assert doubled(record.rows, blast) == []
 
 
 async def test_dying_between_an_answer_of_the_app_and_its_mark_repeats_the_same_bytes(

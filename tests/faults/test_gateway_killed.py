@@ -56,14 +56,14 @@ async def test_ten_kills_at_random_lose_and_double_nothing_and_queued_answers_ar
                 gateway.kill()
                 gateway.launch()
             await acknowledges(blast, RATE)
-        await settled(record)
+        await settled(record.rows)
         answers = [f"Antwort {number}" for number in range(KILLS)]
         await eventually(lambda: texts(app) == answers, "all answers, in order", BACK_WITHIN)
 
     assert gateway.starts == KILLS + 1
     assert len(blast.acknowledged) == len(blast.sent) > KILLS * 10
-    assert lost(record, blast) == set()
-    assert doubled(record, blast) == []
+    assert lost(record.rows, blast) == set()
+    assert doubled(record.rows, blast) == []
     assert app.failures == []
     record.verify(chat)
 
@@ -94,8 +94,8 @@ async def test_the_check_finds_what_is_lost_when_the_200_leaves_before_the_commi
                 gateway.kill()
                 gateway.launch()
             await acknowledges(blast, 1)
-        await settled(record)
+        await settled(record.rows)
     finally:
         gateway.stop()
 
-    assert lost(record, blast) != set()
+    assert lost(record.rows, blast) != set()

@@ -1,10 +1,13 @@
 """What a journaling client was told, held against what is on the chats."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 from tests.support.blast import Blast
 from tests.support.eventually import eventually
-from tests.support.record import Record
+
+Rows = Callable[..., list[tuple[Any, ...]]]  # a statement and its parameters → rows
 
 _UNPROJECTED = (
     "SELECT count(*) FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id"
@@ -16,10 +19,10 @@ _ARRIVED = (
 )
 
 
-async def settled(record: Record, within: float = 20.0) -> None:
+async def settled(rows: Rows, within: float = 20.0) -> None:
     """Wait until everything in the journal is on its chat."""
     await eventually(
-        lambda: record.value(_UNPROJECTED) == 0, "all of the journal is on its chats", within
+        lambda: rows(_UNPROJECTED) == [(0,)], "all of the journal is on its chats", within
     )
 
 
@@ -28,16 +31,16 @@ def journaled(blast: Blast) -> set[str]:
     return set(blast.journal.read_text().split())
 
 
-def lost(record: Record, blast: Blast) -> set[str]:
+def lost(rows: Rows, blast: Blast) -> set[str]:
     """Return acknowledged texts that are not on their chat."""
-    arrivals = _arrivals(record, blast)
+    arrivals = _arrivals(rows, blast)
     return {text for text in journaled(blast) if arrivals[_place(blast, text)] == 0}
 
 
-def doubled(record: Record, blast: Blast) -> list[tuple[str, str]]:
+def doubled(rows: Rows, blast: Blast) -> list[tuple[str, str]]:
     """Return texts, acknowledged or not, that are in the record more than once or astray."""
     places = {_place(blast, text) for text in blast.sent}
-    arrivals = _arrivals(record, blast)
+    arrivals = _arrivals(rows, blast)
     return [place for place, count in arrivals.items() if count > 1 or place not in places]
 
 
@@ -46,5 +49,5 @@ def _place(blast: Blast, text: str) -> tuple[str, str]:
     return blast.call_ids[chat].split(":")[-2], text
 
 
-def _arrivals(record: Record, blast: Blast) -> Counter[tuple[str, str]]:
-    return Counter(record.rows(_ARRIVED, f"{blast.run_id}-%"))
+def _arrivals(rows: Rows, blast: Blast) -> Counter[tuple[str, str]]:
+    return Counter(rows(_ARRIVED, f"{blast.run_id}-%"))

@@ -10,6 +10,7 @@
         instance.kill("gateway")          # SIGKILL to that program; the supervisor restarts it
         instance.kill("redis", signal.SIGSTOP)
         instance.wait_until_restarted("gateway", old_pid)
+        with instance.held_down("redis"): # killed, and not restarted until the block ends
         instance.execute("SELECT …", [])  # rows, by a connection of its own to its PostgreSQL
 
 `running_instance(variables={"PSAP_OUTBOUND_PROXY": "sip:…"})` sets variables of its environment.
@@ -36,7 +37,8 @@ import psycopg
 
 from psap.credentials import read_credentials
 from psap.project.environment import PROJECT_ROOT, Environment, read_environment
-from psap.project.launch.supervision import Supervisor, control_socket
+from psap.project.launch.supervision import SERVERS, Supervisor, control_socket
+from tests.support.processes import descendants
 
 LAUNCHER = (sys.executable, "-m", "psap.project.launch")
 OWN_VARIABLES = ("PSAP_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
@@ -128,6 +130,39 @@ class Instance:
         wait_until(lambda: self.pids()[program] not in (0, old_pid), seconds, f"{program} is back")
         return self.pids()[program]
 
+    @contextmanager
+    def held_down(self, program: str) -> Iterator[None]:
+        """SIGKILL a server with all its children and keep the supervisor from restarting it.
+
+        Stopped first, so that it never gets to see that the supervisor has it end in order.
+        """
+        supervisor = Supervisor(control_socket(self.environment))
+        leader = self.pids()[program]
+        victims = [leader, *descendants(leader)]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in victims:
+                os.kill(pid, number)
+            if number == signal.SIGSTOP:
+                supervisor._ask("stopProcess", f"{SERVERS}:{program}", False)
+        try:
+            wait_until(lambda: self.pids()[program] == 0, 10, f"{program} is down")
+            yield
+        finally:
+            supervisor._ask("startProcess", f"{SERVERS}:{program}", False)
+
+    @contextmanager
+    def hung(self, program: str) -> Iterator[None]:
+        """SIGSTOP a program with all its children until the block ends."""
+        leader = self.pids()[program]
+        stopped = [leader, *descendants(leader)]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `manage.py` on this instance; with `check` a failure fails the test."""
         done = subprocess.run(
@@ -145,6 +180,10 @@ class Instance:
         with psycopg.connect(self.environment.database_url, autocommit=True) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
+
+    def rows(self, statement: str, *parameters: object) -> list[tuple]:
+        """Run one SQL statement, its parameters beside it, and return its rows."""
+        return self.execute(statement, parameters)
 
     def stop(self, number: int = signal.SIGINT, seconds: float = 12.0) -> int:
         """Tell the launcher to end and return its exit code."""

@@ -1,0 +1,84 @@
+"""Redis dead, and hung, for 30 s each: intake goes on and no screen loses its connection.
+
+Redis carries wake-ups and Celery's queue alone. Red when a console sits in a channel group, or
+when anybody awaits a publish.
+"""
+
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+
+from sipgateway.simulator.transport import Target
+from tests.support.caller import Caller, texts_of
+from tests.support.instance import running_instance
+from tests.support.live_console import LiveConsole, log_in
+from tests.support.rawsip import RawSip
+
+GONE = 30.0
+FOLLOWS = 2.0
+SERVING = ("gateway", "web")
+
+
+@pytest.fixture(scope="module")
+def whole():
+    with running_instance() as instance:
+        yield instance
+
+
+@pytest.mark.parametrize("fault", ["held_down", "hung"])
+async def test_without_redis_intake_goes_on_and_consoles_follow_within_two_seconds(whole, fault):
+    pids = whole.pids()
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(RawSip(Target("tcp", "127.0.0.1", whole.sip_port)))
+        connected = LiveConsole(whole, log_in(whole, "calltaker"))
+        await stack.enter_async_context(connected)
+        with getattr(whole, fault)("redis"):
+            until = time.monotonic() + GONE
+            caller, chat = await rings(app, connected)
+            newcomer = LiveConsole(whole, log_in(whole, "calltaker2"))
+            await stack.enter_async_context(newcomer)
+            assert (await newcomer.command("claim", chat=chat))["ok"]
+            number = 0
+            while time.monotonic() < until:
+                await both_ways(app, caller, chat, connected, newcomer, number)
+                await newcomer.next_ping()
+                number += 1
+        await both_ways(app, caller, chat, connected, newcomer, number)
+        assert not connected.closed.is_set() and not newcomer.closed.is_set()
+        assert len(connected.seqs(int(chat))) == len(set(connected.seqs(int(chat))))
+
+    assert {name: whole.pids()[name] for name in SERVING} == {name: pids[name] for name in SERVING}
+    whole.manage("verifychat", chat)
+
+
+async def rings(app, console):
+    """Start a chat that must ring on the console in time; returns its caller and id."""
+    caller = Caller()
+    assert (await app.exchange(caller.start())).status == 200
+    opened = await console.until(
+        lambda frame: (
+            frame.get("ev") == "chat-opened" and frame["card"]["callId"] == caller.call_id
+        ),
+        FOLLOWS,
+    )
+    await app.until(lambda: bool(app.requests))
+    return caller, opened["chat"]
+
+
+async def both_ways(app, caller, chat, connected, newcomer, number):
+    """Have the caller write and the newcomer answer, each seen in time."""
+    text, answer = f"Ruf {number}", f"Antwort {number}"
+    assert (await app.exchange(caller.say(text), FOLLOWS)).status == 200
+    await connected.shows(text, FOLLOWS)
+    await newcomer.shows(text, FOLLOWS)
+    assert (await newcomer.command("send", chat=chat, text=answer))["ok"]
+    await app.until(lambda: texts_of(app.requests)[-1:] == [answer], FOLLOWS)
+    await connected.until(
+        lambda frame: (
+            frame.get("ev") == "delivery-changed"
+            and frame["message"]["text"] == answer
+            and frame["message"]["status"] == "delivered"
+        ),
+        FOLLOWS,
+    )
