@@ -8,12 +8,13 @@ from pathlib import Path
 from psap.project.environment import PROJECT_ROOT
 from psap.project.launch.survivors import find_survivors
 from tests.support.instance import Instance, running_instance, wait_until
-from tests.support.processes import alive, descendants
+from tests.support.processes import alive, descendants, processor_seconds
 
 # The promise is ten seconds.
 LONGEST_END = 10.0
-# Two seconds on two idle cores; tests may share theirs with others.
-LONGEST_WARM_START = 20.0
+# Of processor time, which other work on the machine does not stretch much: on two idle cores the
+# four seconds that it takes are two on the clock.
+DEAREST_WARM_START = 8.0
 
 
 def _stop_and_measure(instance: Instance, number: int) -> tuple[int, float, set[int]]:
@@ -36,7 +37,8 @@ def test_an_instance_starts_beside_another_ends_cleanly_and_starts_again_quickly
         assert seconds < LONGEST_END
     with running_instance(tmp_path / "state") as second:
         assert second.credentials == credentials
-        assert second.seconds_to_ready < LONGEST_WARM_START
+        started = descendants(second.process.pid) | {second.process.pid}
+        assert sum(map(processor_seconds, started)) < DEAREST_WARM_START
         for program in ("web", "postgres", "worker"):
             second.kill(program, signal.SIGSTOP)
         code, seconds, left = _stop_and_measure(second, signal.SIGTERM)
@@ -50,7 +52,7 @@ def test_when_the_launcher_is_killed_all_of_it_ends_and_the_next_start_copes(tmp
         os.kill(first.process.pid, signal.SIGKILL)
         first.process.wait()
     with running_instance(state_dir) as second:
-        supervisor = second.state_dir / "run" / "supervisor.pid"
+        supervisor = second.environment.runtime_dir / "supervisor.pid"
         os.kill(int(supervisor.read_text()), signal.SIGKILL)
         assert second.process.wait(20) == 1
         wait_until(lambda: not find_survivors(state_dir), 1, "nothing is left")

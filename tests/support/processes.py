@@ -1,5 +1,6 @@
 """Looking at processes through /proc."""
 
+import os
 from pathlib import Path
 
 
@@ -33,6 +34,12 @@ def alive(pids: set[int]) -> set[int]:
 
 def user_of(pid: int) -> int:
     return Path(f"/proc/{pid}").stat().st_uid
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process and of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def command_of(pid: int) -> str:
