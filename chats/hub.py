@@ -15,6 +15,7 @@ import psycopg
 from django.utils import timezone
 
 from chats import wakeup, wire
+from chats.cancellation import is_cancelled
 from chats.event_reader import Connection, EventReader
 from chats.frames import Frame, dump, event_frames
 
@@ -90,8 +91,7 @@ class Hub:
             self.tasks = []
 
     async def _follow_for_ever(self) -> None:
-        # psycopg may turn a cancellation into an error of the connection: ask the task itself.
-        while not _is_cancelled():
+        while not is_cancelled():
             try:
                 async with await self._reader.connect() as connection:
                     self._connected.set()
@@ -104,7 +104,7 @@ class Hub:
 
     async def _follow(self, connection: Connection) -> None:
         signs_due = time.monotonic()
-        while True:
+        while not is_cancelled():
             started = time.monotonic()
             self._woken.clear()
             batch = await self._reader.read(connection)
@@ -130,11 +130,6 @@ class Hub:
         frames = list(frames)
         for feed in self._feeds:
             feed.offer(frames)
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

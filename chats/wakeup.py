@@ -17,6 +17,8 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from chats.cancellation import is_cancelled
+
 logger = logging.getLogger(__name__)
 
 EVENTS = "leitstand:events"
@@ -91,14 +93,14 @@ async def listen(channel: str, wake: Callable[[], object]) -> None:
     A dead Redis is tried again after 0.2 s, doubling to 5 s; a hung one just stays silent.
     """
     pause = _SHORTEST_RETRY
-    while True:
+    while not is_cancelled():
         client = redis.asyncio.Redis.from_url(
             settings.REDIS_URL, socket_connect_timeout=1, health_check_interval=10
         )
         try:
             async with client, client.pubsub() as subscription:
                 await subscription.subscribe(channel)
-                while True:
+                while not is_cancelled():
                     note = await subscription.get_message(timeout=_LISTEN_TIMEOUT)
                     if note is not None:
                         pause = _SHORTEST_RETRY

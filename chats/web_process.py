@@ -8,6 +8,7 @@ from typing import Any
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
+from chats.cancellation import is_cancelled
 from chats.database_threads import database_threads
 from psap import processes
 
@@ -35,7 +36,7 @@ class BeatingApplication:
 
 
 async def _beat_for_ever() -> None:
-    while True:
+    while not is_cancelled():
         try:
             await database_threads.run(processes.beat, "web", timezone.now())
         except (DatabaseFailure, TimeoutError) as error:
