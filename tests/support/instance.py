@@ -116,6 +116,8 @@ class Instance:
 
     def pids(self) -> dict[str, int]:
         """Return the pid of each program by its name, 0 while it is down."""
+        code = self.process.poll()
+        assert code is None, f"the launcher ended with {code}: {self.output}"
         statuses = Supervisor(control_socket(self.environment)).statuses()
         return {name: status.pid for name, status in statuses.items()}
 
@@ -137,13 +139,10 @@ class Instance:
         Stopped first, so that it never gets to see that the supervisor has it end in order.
         """
         supervisor = Supervisor(control_socket(self.environment))
-        leader = self.pids()[program]
-        victims = [leader, *descendants(leader)]
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in victims:
-                os.kill(pid, number)
-            if number == signal.SIGSTOP:
-                supervisor._ask("stopProcess", f"{SERVERS}:{program}", False)
+        victims = self._stop_still(program)
+        supervisor._ask("stopProcess", f"{SERVERS}:{program}", False)
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
         try:
             wait_until(lambda: self.pids()[program] == 0, 10, f"{program} is down")
             yield
@@ -153,15 +152,20 @@ class Instance:
     @contextmanager
     def hung(self, program: str) -> Iterator[None]:
         """SIGSTOP a program with all its children until the block ends."""
-        leader = self.pids()[program]
-        stopped = [leader, *descendants(leader)]
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+        stopped = self._stop_still(program)
         try:
             yield
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
+
+    def _stop_still(self, program: str) -> list[int]:
+        """SIGSTOP a program, then its children, of which it makes no more; returns all pids."""
+        leader = self.kill(program, signal.SIGSTOP)
+        children = descendants(leader)
+        for pid in children:
+            os.kill(pid, signal.SIGSTOP)
+        return [leader, *children]
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `manage.py` on this instance; with `check` a failure fails the test."""
