@@ -36,18 +36,21 @@ export class CallerPanel {
 
   /** @param {object|null} card @param {object[]} additional blocks of additional data */
   show(card, additional) {
+    const another = card?.chat !== this.#card?.chat;
     this.#card = card;
     this.#body.hidden = !card;
-    this.#identity.dress(this.#root, card);
-    this.#root.querySelector(".identity-name").textContent = card ? callerWord(card) : "Caller";
     if (!card) return;
     const { caller, service, linkedTo, standalone, recovered } = card;
-    const facts = JSON.stringify([card.chat, caller, service, linkedTo, standalone, recovered, additional.length]);
+    const tone = this.#identity.toneOf(card.chat);
+    const facts = JSON.stringify([card.chat, tone, caller, service, linkedTo, standalone, recovered, additional.length]);
     if (facts !== this.#shownFacts) {
       this.#shownFacts = facts;
+      this.#identity.dress(this.#root, card);
+      this.#root.querySelector(".identity-name").textContent = callerWord(card);
       this.#facts.replaceChildren(...rowsOf(card, additional));
     }
-    this.tick();
+    // Otherwise the clocks' own second is soon enough.
+    if (another) this.tick();
   }
 
   /** Let the three clocks run. */

@@ -15,6 +15,7 @@ import { Keyboard } from "./keyboard.js";
 import { LocationMap } from "./location-map.js";
 import { Notices } from "./notices.js";
 import { OpenChat } from "./open-chat.js";
+import { Pace } from "./pace.js";
 import { PendingClose } from "./pending-close.js";
 import { PendingTexts } from "./pending-texts.js";
 import { PositionPanel } from "./position-panel.js";
@@ -26,6 +27,8 @@ import { StatusBar } from "./status-bar.js";
 import { ThemeSwitch } from "./theme-switch.js";
 import { clockTime, utcTime, zoneName } from "./time.js";
 import { callerWord, languageWord, serviceWord } from "./words.js";
+
+const MEMBER_PACE = 100;
 
 /** The whole screen: builds its parts and carries what the server says to each of them. */
 export class Console {
@@ -83,7 +86,8 @@ export class Console {
     this.records.addEventListener("failed", ({ detail }) => {
       this.notices.warn(`Chat #${detail} cannot be shown to you.`);
     });
-    store.addEventListener("members", () => this.#membersChanged());
+    const members = new Pace(MEMBER_PACE, () => this.#membersChanged());
+    store.addEventListener("members", () => members.ask());
     queue.addEventListener("choose", ({ detail }) => open.choose(detail));
     queue.addEventListener("answer", ({ detail }) => calls.answer(detail));
     calls.addEventListener("answered", ({ detail }) => open.choose(detail, { write: true }));

@@ -1,14 +1,16 @@
 import { attachmentsOf, eventWords, wordlessWords } from "./event-words.js";
 import { MessageView } from "./message-view.js";
+import { Pace } from "./pace.js";
 import { dayKey, dayName, showTime } from "./time.js";
 import { callerWord } from "./words.js";
 
-const SHOWN = 300;
+const SHOWN = 200;
+const SCROLL_PACE = 120;
 const NEAR = 48; // pixels from the end that still count as reading along
 
 /**
  * The conversation of the chosen chat. A message is in the document before its event's handler
- * returns; scrolling waits for the next frame. Emits "show-fix" (detail: message id),
+ * returns; scrolling follows. Emits "show-fix" (detail: message id),
  * "send-again" (detail: message), "take-back" (detail: pending id).
  */
 export class ConversationView extends EventTarget {
@@ -22,7 +24,7 @@ export class ConversationView extends EventTarget {
   #pendingViews = [];
   #lastDay = "";
   #following = true;
-  #scrollAsked = false;
+  #scroll = new Pace(SCROLL_PACE, () => this.#scrollToEnd());
   #unseen = 0;
   #limit = SHOWN;
   #connected = false;
@@ -41,7 +43,7 @@ export class ConversationView extends EventTarget {
     this.#list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#list.addEventListener("click", (event) => this.#clicked(event));
     this.#jump.addEventListener("click", () => this.jumpToLatest());
-    new ResizeObserver(() => this.#following && this.#scrollSoon()).observe(this.#list);
+    new ResizeObserver(() => this.#following && this.#scroll.ask()).observe(this.#list);
     this.#pending.addEventListener("changed", ({ detail }) => {
       if (detail === this.#record?.chat) this.#showPending();
     });
@@ -78,7 +80,7 @@ export class ConversationView extends EventTarget {
 
   jumpToLatest() {
     this.#following = true;
-    this.#scrollSoon();
+    this.#scroll.ask();
   }
 
   /** Bring a message into view and mark it shortly. */
@@ -216,29 +218,25 @@ export class ConversationView extends EventTarget {
 
   #keepUp(counts) {
     if (this.#following) {
-      this.#scrollSoon();
+      this.#scroll.ask();
     } else if (counts) {
       this.#unseen += 1;
       this.#showJump();
     }
   }
 
-  #scrollSoon() {
-    if (this.#scrollAsked) return;
-    this.#scrollAsked = true;
-    requestAnimationFrame(() => {
-      this.#scrollAsked = false;
-      if (!this.#following) return;
-      this.#list.scrollTop = this.#list.scrollHeight;
-      this.#unseen = 0;
-      this.#showJump();
-    });
+  /** In a flood a few times a second only, since each repaints the whole pane. */
+  #scrollToEnd() {
+    if (!this.#following) return;
+    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#unseen = 0;
+    this.#showJump();
   }
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#list;
     const near = scrollHeight - scrollTop - clientHeight < NEAR;
-    if (this.#scrollAsked && this.#following) return;
+    if (this.#scroll.asked && this.#following) return;
     this.#following = near;
     if (near) this.#unseen = 0;
     this.#showJump();

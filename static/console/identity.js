@@ -38,9 +38,11 @@ export class Identity {
 
   /** Dress a pane as one chat's: tone on the pane, number on each of its tags. */
   dress(pane, card) {
-    pane.dataset.tone = card ? this.toneOf(card.chat) : "none";
+    const tone = card ? String(this.toneOf(card.chat)) : "none";
+    if (pane.dataset.tone !== tone) pane.dataset.tone = tone;
+    const name = card ? `#${card.chat}` : "";
     for (const tag of pane.querySelectorAll(".chat-tag")) {
-      tag.textContent = card ? `#${card.chat}` : "";
+      if (tag.textContent !== name) tag.textContent = name;
     }
   }
 }

@@ -84,7 +84,7 @@ export class LocationMap {
     this.#dot(fix, chosen ? "chosen-fix" : "latest-fix", 7, "");
     this.#overviewDot?.remove();
     this.#overviewDot = L.circleMarker([fix.lat, fix.lon], { radius: 4, className: "latest-fix" }).addTo(this.#overview);
-    this.#overview.setView([fix.lat, fix.lon], OVERVIEW, { animate: false });
+    this.#lookAround(fix);
     if (!this.#moved || chosen) this.#goTo(fix, chosen ? [fix] : fixes.slice(-20));
   }
 
@@ -101,6 +101,13 @@ export class LocationMap {
     bounds.extend([fix.lat - reach, fix.lon - wide]).extend([fix.lat + reach, fix.lon + wide]);
     this.#map.fitBounds(bounds, { animate: false, maxZoom: CLOSE + 1, padding: [18, 18] });
     this.#moving = false;
+  }
+
+  /** Move the small map, unless it would not show. */
+  #lookAround(fix) {
+    const centre = this.#overview.getCenter();
+    if (Math.abs(centre.lat - fix.lat) < 0.05 && Math.abs(centre.lng - fix.lon) < 0.05) return;
+    this.#overview.setView([fix.lat, fix.lon], OVERVIEW, { animate: false });
   }
 
   #dot(fix, className, radius, label) {
@@ -131,7 +138,7 @@ export class LocationMap {
     this.#moving = true;
     this.#map.invalidateSize({ animate: false });
     this.#overview.invalidateSize({ animate: false });
-    if (this.#shown) this.#overview.setView([this.#shown.lat, this.#shown.lon], OVERVIEW, { animate: false });
+    if (this.#shown) this.#lookAround(this.#shown);
     this.#moving = false;
   }
 }

@@ -1,11 +1,13 @@
 /** Short notices: shown for a while, and said to a screen reader, politely or at once. */
 const SHORT = 5_000;
 const LONG = 9_000;
+const PACE = 700;
 
 export class Notices {
   #box;
   #polite;
   #atOnce;
+  #next = null; // what is being said, or waits to be
 
   constructor(document) {
     this.#box = document.getElementById("toasts");
@@ -25,10 +27,22 @@ export class Notices {
     this.#show(text, "warning", LONG);
   }
 
-  /** Say without showing: the screen shows it elsewhere. */
+  /** Say without showing: the screen shows it elsewhere. Of a flood the latest is said. */
   announce(text) {
-    this.#polite.textContent = "";
-    this.#polite.textContent = text;
+    const asked = this.#next !== null;
+    this.#next = text;
+    if (asked) return;
+    queueMicrotask(() => this.#sayNext());
+  }
+
+  #sayNext() {
+    if (this.#polite.textContent === this.#next) this.#polite.textContent = "";
+    this.#polite.textContent = this.#next;
+    const said = this.#next;
+    setTimeout(() => {
+      if (this.#next !== said) this.#sayNext();
+      else this.#next = null;
+    }, PACE);
   }
 
   announceAtOnce(text) {

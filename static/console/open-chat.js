@@ -9,6 +9,7 @@ export class OpenChat {
   #console;
   #identity;
   #record = null;
+  #shown = "";
   #off = null;
 
   constructor(document, console, identity) {
@@ -76,6 +77,13 @@ export class OpenChat {
     const byId = (id) => this.#document.getElementById(id);
     byId("conversation-empty").hidden = Boolean(this.chat);
     if (!card) return;
+    caller.show(card, this.#record?.additional ?? []);
+    // A message changes none of what follows, and there may be a hundred in a second.
+    const { chat, caller: who, owner, session, endedBy, disposition } = card;
+    const may = store.me.commands;
+    const shown = JSON.stringify([chat, who, owner, session, endedBy, disposition, may, closing.has(chat)]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
     this.#identity.dress(byId("conversation"), card);
     byId("conversation-title").textContent = callerWord(card);
     byId("conversation-state").textContent = stateWords(card, store);
@@ -87,7 +95,6 @@ export class OpenChat {
     byId("close-this").classList.toggle("primary", needsClosing(card));
     composer.bind(card);
     composer.update(card, lockReason(card, store, closing.has(this.chat)));
-    caller.show(card, this.#record?.additional ?? []);
   }
 
   #markSeen() {

@@ -1,6 +1,9 @@
 import { accuracy, decimal, sexagesimal } from "./coordinates.js";
+import { Pace } from "./pace.js";
 import { age, clockTime, utcTime } from "./time.js";
 import { methodWord } from "./words.js";
+
+const PACE = 400;
 
 /** Words around the map: which fix is shown, how old, how sure, from which message. */
 export class PositionPanel extends EventTarget {
@@ -13,6 +16,7 @@ export class PositionPanel extends EventTarget {
   #chat = null;
   #chosenId = null;
   #country = "";
+  #pace = new Pace(PACE, () => this.#draw(false));
 
   constructor(document, { map, clock, outline, notices }) {
     super();
@@ -48,7 +52,8 @@ export class PositionPanel extends EventTarget {
     if (anew) this.#chosenId = null;
     this.#chat = chat;
     this.#fixes = fixes;
-    this.#draw(anew);
+    if (anew) this.#draw(true);
+    else this.#pace.ask();
   }
 
   /** Show the fix that a message brought. */

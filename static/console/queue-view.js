@@ -1,3 +1,4 @@
+import { Pace } from "./pace.js";
 import { QueueCard } from "./queue-card.js";
 
 const SECTIONS = ["ringing", "mine", "closing", "others"];
@@ -16,9 +17,9 @@ export class QueueView extends EventTarget {
   #template;
   #cards = new Map();
   #dirty = new Set();
-  #membersDirty = false;
-  #timer = null;
-  #flushedAt = 0;
+  // A card may wait a little; who came or went is shown at once, in a flood at the same pace.
+  #cardPace = new Pace(PACE, () => this.#showMarked());
+  #memberPace = new Pace(PACE, () => this.#arrange());
   #chosen = null;
 
   constructor(document, { store, clock, identity }) {
@@ -31,8 +32,11 @@ export class QueueView extends EventTarget {
   }
 
   connect() {
-    this.#store.addEventListener("members", () => this.#markMembers());
-    this.#store.addEventListener("card", ({ detail }) => this.#mark(detail));
+    this.#store.addEventListener("members", () => this.#memberPace.ask());
+    this.#store.addEventListener("card", ({ detail }) => {
+      this.#dirty.add(detail);
+      this.#cardPace.ask();
+    });
     this.#clock.addEventListener("tick", () => this.#tick());
     this.#root.addEventListener("click", (event) => {
       const chat = event.target.closest("[data-chat]")?.dataset.chat;
@@ -77,36 +81,8 @@ export class QueueView extends EventTarget {
     (this.#cards.get(this.#chosen)?.open ?? this.#root.querySelector(".card-open"))?.focus();
   }
 
-  #mark(chat) {
-    this.#dirty.add(chat);
-    this.#schedule(PACE);
-  }
-
-  #markMembers() {
-    this.#membersDirty = true;
-    // At once when it is quiet; in a flood no more often than the pace.
-    this.#schedule(Math.max(0, this.#flushedAt + PACE - performance.now()), true);
-  }
-
-  #schedule(delay, sooner = false) {
-    if (this.#timer !== null) {
-      if (!sooner) return;
-      clearTimeout(this.#timer);
-    }
-    if (delay === 0) this.#flush();
-    else this.#timer = setTimeout(() => this.#flush(), delay);
-  }
-
-  #flush() {
-    clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#flushedAt = performance.now();
-    if (this.#membersDirty) {
-      this.#membersDirty = false;
-      this.#arrange();
-    } else {
-      for (const chat of this.#dirty) this.#showCard(this.#cards.get(chat));
-    }
+  #showMarked() {
+    for (const chat of this.#dirty) this.#showCard(this.#cards.get(chat));
     this.#dirty.clear();
   }
 

@@ -33,7 +33,10 @@ export class StatusBar {
   }
 
   connect() {
-    this.#clock.addEventListener("tick", () => this.draw());
+    this.#clock.addEventListener("tick", () => {
+      this.#bar.dataset.pulse = this.#bar.dataset.pulse === "on" ? "off" : "on";
+      this.draw();
+    });
     this.#alarm.addEventListener("change", () => this.draw());
   }
 
