@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from chats.models import ChatEvent
-from chats.services.chain import append_event, event_hash, genesis_hash
+from chats.services.chain import append_event, canonical_data, event_hash, genesis_hash
 from tests.support.chats import open_chat
 
 
@@ -26,7 +26,7 @@ def test_the_canonical_bytes_are_the_documented_ones():
         at=datetime(2026, 1, 31, 13, 0, 9, tzinfo=vienna),
         actor="calltaker:anna",
         message_id=None,
-        data={"owner": "anna", "note": '"ß"\n'},
+        data=canonical_data({"owner": "anna", "note": '"ß"\n'}),
     )
     assert digest == hashlib.sha256(previous + canonical.encode()).digest()
 
