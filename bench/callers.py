@@ -105,20 +105,23 @@ class Callers(asyncio.DatagramProtocol):
         answers = [self.send(caller, START, "Fire in the house") for caller in self.everyone]
         await self._all_answered(answers)
 
-    async def write(self, writers: Sequence[Caller], *, rate: float, seconds: float) -> list[int]:
+    async def write(
+        self, writers: Sequence[Caller], *, rate: float, seconds: float
+    ) -> list[list[str]]:
         """Let the writers write in turn, `rate` a second together, each text with its time stamp.
 
-        A text is "bench <ns since 1970>". Returns how many messages each writer sent, once the
+        A text is "bench <ns since 1970>". Returns the stamps that each writer sent, once the
         gateway has answered all of them.
         """
         loop = asyncio.get_running_loop()
-        begun, sent, answers = loop.time(), [0] * len(writers), []
+        begun, answers = loop.time(), []
+        sent: list[list[str]] = [[] for _ in writers]
         for number in range(round(rate * seconds)):
             await asyncio.sleep(begun + number / rate - loop.time())
             turn = number % len(writers)
-            text = f"bench {time.time_ns()}"
-            answers.append(self.send(writers[turn], IN_CHAT, text))
-            sent[turn] += 1
+            stamp = str(time.time_ns())
+            answers.append(self.send(writers[turn], IN_CHAT, f"bench {stamp}"))
+            sent[turn].append(stamp)
         await self._all_answered(answers)
         return sent
 

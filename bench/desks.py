@@ -30,7 +30,7 @@ OBSERVER = """
 """
 # Twenty desks are twenty machines: all run the whole console, only some of them paint it here.
 STOP_PAINTING = "() => document.body.style.setProperty('display', 'none', 'important')"
-READ_SEEN = "() => [...window.benchSeen.values()]"
+READ_SEEN = "() => Object.fromEntries(window.benchSeen)"
 ANSWER = '.card[data-chat="{}"] .card-answer'
 PATIENCE_MS = 60_000
 
@@ -43,10 +43,10 @@ class Desk:
     chat: str
     paints: bool
 
-    async def latencies(self) -> list[float]:
-        """Return the milliseconds from sending to the document of each text seen so far."""
-        seen = await self.page.evaluate(READ_SEEN)
-        return [float(value) for value in seen]
+    async def seen(self) -> dict[str, float]:
+        """Return the texts in the document so far: stamp → milliseconds after it was sent."""
+        found = await self.page.evaluate(READ_SEEN)
+        return {str(stamp): float(value) for stamp, value in found.items()}
 
 
 def chromium_path() -> str:

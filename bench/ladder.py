@@ -10,6 +10,8 @@ LAG_LIMIT = 1.0
 # Below this share of the rate asked for, the generator is what was measured. The measured rate
 # includes the wait for the last answers, so that a little less than 1 is no sign of that.
 GENERATOR_SHARE = 0.9
+# So many steps in a row that fall short of it end the climb.
+PATIENCE_WITH_GENERATOR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ def climb(measure: Callable[[int], Step], *, start: int, highest: int) -> Climb:
         if step.is_good:
             best = step
             falling = len(steps) > 1 and not steps[-2].is_good
-            if falling or step.is_generator_bound or target >= highest:
+            stalled = [s.is_generator_bound for s in steps[-PATIENCE_WITH_GENERATOR:]]
+            exhausted = len(stalled) == PATIENCE_WITH_GENERATOR and all(stalled)
+            if falling or exhausted or target >= highest:
                 break
             target = min(next_rate(target), highest)
         elif best is not None or target <= LOWEST:

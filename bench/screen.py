@@ -113,8 +113,6 @@ async def _write_and_watch(
     plan: ScreenPlan, callers: Callers, desks: Sequence[Desk]
 ) -> dict[str, Any]:
     await callers.write(callers.everyone, rate=plan.rate, seconds=WARM_UP_SECONDS)
-    await asyncio.sleep(1.0)
-    before = [len(await desk.latencies()) for desk in desks]
     begun, used = time.monotonic(), cpu_seconds_by_program(os.getpid(), PROGRAMS)
     report(f"warm, now {plan.rate:.0f} messages a second for {plan.seconds:.0f} s")
     sent = await callers.write(callers.everyone, rate=plan.rate, seconds=plan.seconds)
@@ -124,18 +122,18 @@ async def _write_and_watch(
         for name, seconds in cpu_seconds_by_program(os.getpid(), PROGRAMS).items()
     }
     expected = sent[: len(desks)]
-    seen = await _latencies(desks, before, expected)
+    seen = await _latencies(desks, expected)
     figures = _figures([value for desk in seen for value in desk])
     painted = [
         value for desk, values in zip(desks, seen, strict=True) if desk.paints for value in values
     ]
-    missed = sum(expected) - figures["messages"]
-    report(f"{figures}, {missed} of {sum(expected)} missed, cpu {cpu}")
+    missed = sum(map(len, expected)) - figures["messages"]
+    report(f"{figures}, {missed} missed, cpu {cpu}")
     return {
         **figures,
         "missed": missed,
         "painted": _figures(painted),
-        "sent": sum(sent),
+        "sent": sum(map(len, sent)),
         "refused": len(callers.refused),
         "cpu": cpu,
     }
@@ -154,19 +152,18 @@ def _figures(times: Sequence[float]) -> dict[str, Any]:
     }
 
 
-async def _latencies(
-    desks: Sequence[Desk], before: Sequence[int], expected: Sequence[int]
-) -> list[list[float]]:
-    """Collect what each desk saw of the measured part; waits a little for the last texts."""
+async def _latencies(desks: Sequence[Desk], expected: Sequence[Sequence[str]]) -> list[list[float]]:
+    """Collect how late each desk saw what it was sent; waits a little for the last texts."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LAST_TEXTS_WITHIN
     while True:
-        seen = [
-            (await desk.latencies())[skipped:] for desk, skipped in zip(desks, before, strict=True)
-        ]
-        complete = all(len(s) >= e for s, e in zip(seen, expected, strict=True))
+        late: list[list[float]] = []
+        for desk, stamps in zip(desks, expected, strict=True):
+            seen = await desk.seen()
+            late.append([seen[stamp] for stamp in stamps if stamp in seen])
+        complete = all(len(v) == len(e) for v, e in zip(late, expected, strict=True))
         if complete or loop.time() > deadline:
-            return seen
+            return late
         await asyncio.sleep(0.2)
 
 

@@ -39,7 +39,8 @@ async def test_callers_write_in_turn_and_count_the_answers() -> None:
         sent = await callers.write(callers.everyone, rate=1000, seconds=0.01)
     finally:
         callers.close()
-    assert sent == [4, 3, 3]
+    assert [len(stamps) for stamps in sent] == [4, 3, 3]
+    assert b"bench " + sent[1][0].encode() in echo.got[1]
     assert callers.answered == 10
     assert len(echo.got) == 10
 
