@@ -5,13 +5,13 @@ Read again every second, so that a change in the admin works without a restart.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from psycopg import AsyncConnection
 
 Network = IPv4Network | IPv6Network
+VERDICTS_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,18 @@ class Configuration:
     username: str = ""
     password: str = ""
     trusted: tuple[Network, ...] = ()
+    _verdicts: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def trusts(self, host: str) -> bool:
         """Say whether a P-Asserted-Identity from this address is believed (RFC 3325)."""
-        return _is_within(host, self.trusted)
+        verdict = self._verdicts.get(host)
+        if verdict is None:
+            verdict = _is_within(host, self.trusted)
+            if len(self._verdicts) < VERDICTS_REMEMBERED:
+                self._verdicts[host] = verdict
+        return verdict
 
 
-@lru_cache(maxsize=4096)
 def _is_within(host: str, networks: tuple[Network, ...]) -> bool:
     try:
         address = ip_address(host)

@@ -110,7 +110,9 @@ class Housekeeping:
         now = datetime.now(UTC)
         await connection.execute(_BEAT, (self._name, self._started_at, now))
         self._last_commit = self._clock()
-        self.configuration = await load_configuration(connection)
+        configuration = await load_configuration(connection)
+        if configuration != self.configuration:  # the one in use remembers what it has worked out
+            self.configuration = configuration
 
     async def _load_presence(self) -> None:
         connection = await self._database.connection()
