@@ -42,9 +42,7 @@ async def test_nothing_is_acknowledged_without_postgresql_and_all_heals(whole, t
         with getattr(whole, fault)("postgres"):
             await settled_silence(blast)
             before = len(blast.acknowledged)
-            await eventually(
-                lambda: options_status(whole.sip_port) == 503, "OPTIONS is answered with 503", 10
-            )
+            await eventually(lambda: options_status(whole.sip_port) == 503, "OPTIONS is 503", 10)
             assert len(blast.acknowledged) == before
         await eventually(lambda: reachable(whole), "PostgreSQL is back", 30)
         back = time.monotonic()

@@ -125,6 +125,7 @@ async def test_a_late_text_after_a_stop_reopens_the_session(gateway, record):
     async with RawSip(gateway.target()) as app:
         chat = await started(app, caller, record)
         await app.exchange(caller.stop())
+        await eventually(lambda: state(record, chat)[0] == "stopped", "stopped")
         await app.exchange(caller.say("Es brennt wieder!"))
         await eventually(lambda: state(record, chat) == ("open", "alive"), "open again")
     export = record.export(chat)
