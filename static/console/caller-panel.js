@@ -96,7 +96,7 @@ function rowsOf(card, additional) {
     rows.push(heading(`From the app: ${BLOCKS[block.kind] ?? block.kind}`));
     for (const [key, value] of Object.entries(block)) {
       if (key === "kind" || key === "messageId" || value === "" || value === null) continue;
-      rows.push(row(LABELS[key] ?? key, wordsOf(value)));
+      rows.push(row(LABELS[key] ?? key, key === "language" ? languageWord(value) : wordsOf(value)));
     }
   }
   return rows;

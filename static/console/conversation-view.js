@@ -85,12 +85,12 @@ export class ConversationView extends EventTarget {
 
   /** Bring a message into view and mark it shortly. */
   reveal(messageId) {
-    const view = this.#views.get(messageId);
-    if (!view) return;
+    const element = this.#list.querySelector(`[data-message-id="${CSS.escape(messageId)}"]`);
+    if (!element) return;
     this.#following = false;
-    view.element.scrollIntoView({ block: "center" });
-    view.element.classList.remove("revealed");
-    requestAnimationFrame(() => view.element.classList.add("revealed"));
+    element.scrollIntoView({ block: "center" });
+    element.classList.remove("revealed");
+    requestAnimationFrame(() => element.classList.add("revealed"));
   }
 
   #clear() {
@@ -131,7 +131,8 @@ export class ConversationView extends EventTarget {
     const fixes = record.fixes.filter((fix) => fix.messageId === message.id);
     if (!message.text && attachmentsOf(message).length === 0) {
       const words = wordlessWords(message, fixes);
-      if (words) this.#addLine(message.at, words, fixes.length ? message.id : null);
+      if (words && fixes.length) this.#addPosition(message, words);
+      else if (words) this.#addLine(message.at, words);
       return;
     }
     this.#separateDay(message.at);
@@ -173,6 +174,20 @@ export class ConversationView extends EventTarget {
     }
     this.#append(item);
     this.#keepUp(false);
+  }
+
+  /** A phone that moves reports with each heartbeat: one line for as long as nothing else happens. */
+  #addPosition(message, words) {
+    const last = (this.#pendingViews[0] ?? null)?.previousElementSibling ?? this.#list.lastElementChild;
+    if (last?.dataset.kind !== "positions" || dayKey(message.at) !== this.#lastDay) {
+      this.#addLine(message.at, words, message.id, "positions");
+      return;
+    }
+    const count = Number(last.dataset.count ?? 1) + 1;
+    last.dataset.count = count;
+    last.dataset.messageId = message.id;
+    last.firstElementChild.textContent = `${count} new positions from the phone`;
+    showTime(last.querySelector("time"), message.at);
   }
 
   #separateDay(at) {

@@ -53,6 +53,9 @@ export class QueueCard {
     if (this.#new("liveness", card.liveness)) parts.life.dataset.liveness = card.liveness;
     const answerable = mayClaim && !card.owner;
     if (this.#new("answerable", answerable)) this.answer.hidden = !answerable;
+    if (this.#new("rings", Boolean(card.ringingSince))) {
+      this.answer.classList.toggle("ring", Boolean(card.ringingSince));
+    }
     this.#set(this.answer, "answer", needsClosing(card) && !card.ringingSince ? "Take over" : "Answer");
   }
 

@@ -68,6 +68,12 @@ async def test_the_position_shown_follows_the_phone_and_names_its_message(
     await expect(page.locator("#position-source")).to_contain_text("from message 1")
     await page.locator("#show-latest").click()
     await expect(page.locator("#position-source")).to_contain_text("from message 2")
+    for _ in range(3):  # a moving phone does not push the talk off the screen
+        app.walk()
+        await app.heartbeat()
+    lines = page.locator('.event-line[data-kind="positions"]')
+    await expect(lines).to_contain_text("3 new positions from the phone")
+    await expect(lines).to_have_count(1)
 
 
 async def test_a_close_asks_for_the_outcome_and_can_be_undone(open_desk: OpenDesk, call: Call):
