@@ -94,18 +94,20 @@ class Headers:
     Values are unfolded and decoded as UTF-8 with replacement, one per header line.
     """
 
-    __slots__ = ("_index", "_items")
+    __slots__ = ("_index", "_lines", "_made")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        self._items: list[tuple[str, str]] = list(items)
-        self._index: dict[str, list[str]] | None = None
+        self._lines: list[str] = []
+        self._made: list[tuple[str, str]] | None = list(items)
+        self._index: dict[str, str | list[str]] | None = None
 
     @classmethod
-    def from_lines(cls, lines: Iterable[str]) -> Headers:
+    def from_lines(cls, lines: list[str]) -> Headers:
         """Header fields from unfolded lines; a line without a colon is no header and ignored."""
         headers = cls.__new__(cls)
-        items: list[tuple[str, str]] = []
-        index: dict[str, list[str]] = {}
+        headers._lines = lines
+        headers._made = None  # few messages are ever asked for all their fields
+        index: dict[str, str | list[str]] = {}
         keys = _KEYS
         for line in lines:
             name, colon, value = line.partition(":")
@@ -114,22 +116,26 @@ class Headers:
                 if not colon:
                     continue
                 key = key_of(name)
-            value = value.strip()
-            items.append((name, value))
             if key in index:
-                index[key].append(value)
+                _append(index, key, value.strip())
             else:
-                index[key] = [value]
-        headers._items = items
+                index[key] = value.strip()
         headers._index = index
         return headers
 
-    def _indexed(self) -> dict[str, list[str]]:
+    @property
+    def _items(self) -> list[tuple[str, str]]:
+        if self._made is None:
+            pieces = [line.partition(":") for line in self._lines]
+            self._made = [(name, value.strip()) for name, colon, value in pieces if colon]
+        return self._made
+
+    def _indexed(self) -> dict[str, str | list[str]]:
         index = self._index
         if index is None:
             index = self._index = {}
             for name, value in self._items:
-                index.setdefault(key_of(name), []).append(value)
+                _append(index, key_of(name), value)
         return index
 
     def get(self, name: str) -> str | None:
@@ -137,16 +143,17 @@ class Headers:
         index = self._index
         if index is None:
             index = self._indexed()
-        values = index.get(name)  # callers on the hot path ask by key
-        if values is None:
-            values = index.get(key_of(name))
-            if values is None:
-                return None
-        return values[0]
+        value = index.get(name)  # callers on the hot path ask by key
+        if value is None:
+            value = index.get(key_of(name))
+        return value[0] if type(value) is list else value  # type: ignore[return-value]
 
     def get_all(self, name: str) -> list[str]:
         """All values of that name, one per header line."""
-        return list(self._indexed().get(key_of(name), ()))
+        value = self._indexed().get(key_of(name))
+        if value is None:
+            return []
+        return list(value) if isinstance(value, list) else [value]
 
     def split(self, name: str) -> list[str]:
         """All values of that name, comma-separated lists taken apart (RFC 3261 7.3.1)."""
@@ -156,7 +163,7 @@ class Headers:
         """Append a header field."""
         self._items.append((name, value))
         if self._index is not None:
-            self._index.setdefault(key_of(name), []).append(value)
+            _append(self._index, key_of(name), value)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and key_of(name) in self._indexed()
@@ -178,3 +185,14 @@ class Headers:
     def encode(self) -> str:
         """The header block as text, each line ended by CRLF."""
         return "".join([f"{name}: {value}\r\n" for name, value in self._items])
+
+
+def _append(index: dict[str, str | list[str]], key: str, value: str) -> None:
+    """Add a value: most names come once, and a list for each would cost more than all the rest."""
+    known = index.get(key)
+    if known is None:
+        index[key] = value
+    elif isinstance(known, list):
+        known.append(value)
+    else:
+        index[key] = [known, value]

@@ -228,8 +228,8 @@ def request_of_header_block(data: bytes) -> Request | None:
         return None
     keep = [at for at in range(1, len(lines)) if len(lines[at]) <= MAX_HEADER_LINE]
     keep = keep[:MAX_HEADER_LINES]
-    headers = Headers.from_lines(lines[at] for at in keep)
-    echo = Headers.from_lines(verbatim[at] for at in keep) if verbatim is not None else None
+    headers = Headers.from_lines([lines[at] for at in keep])
+    echo = Headers.from_lines([verbatim[at] for at in keep]) if verbatim is not None else None
     return _if_answerable(Request(method, uri, headers, b"", b"", echo))
 
 
