@@ -98,6 +98,20 @@ async def test_messages_arrive_one_byte_at_a_time_and_fifty_in_a_segment(gateway
         )
 
 
+async def test_an_app_that_ends_its_half_of_the_connection_still_gets_its_answers(gateway, record):
+    """As netcat and socat do after their input; red while the first end closes both ways."""
+    caller = Caller()
+    reader, writer = await asyncio.open_connection(gateway.target().host, gateway.target().port)
+    writer.write(caller.start() + caller.say("zwei") + caller.stop())
+    writer.write_eof()
+    async with asyncio.timeout(10):
+        answers = await reader.read()
+    assert answers.count(b"SIP/2.0 200 OK\r\n") == 3
+    assert b"MESSAGE sip:" not in answers  # it could not answer
+    writer.close()
+    await eventually(lambda: len(record.texts_in(caller.call_id)) == 3, "all three are there")
+
+
 async def test_connections_that_say_half_a_message_keep_nobody_waiting(gateway):
     half = make_message()[:-3]
     idle = [await RawSip(gateway.target()).__aenter__() for _ in range(200)]

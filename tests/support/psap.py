@@ -64,11 +64,19 @@ class SmallPsap:
 
     async def __aenter__(self) -> "SmallPsap":
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Tcp(self), "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Udp(self), local_addr=("127.0.0.1", self.port)
-        )
+        wanted = self.port
+        while True:
+            server = await loop.create_server(lambda: _Tcp(self), "127.0.0.1", wanted)
+            self.port = server.sockets[0].getsockname()[1]
+            try:
+                transport, _ = await loop.create_datagram_endpoint(
+                    lambda: _Udp(self), local_addr=("127.0.0.1", self.port)
+                )
+                break
+            except OSError:  # somebody has the UDP port of that number
+                server.close()
+                if wanted:
+                    raise
         self._open = [server, transport]
         return self
 
