@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 # Clause 6.1.1 asks for at least three minutes.
 IDLE_TIMEOUT = 600.0
 CONNECT_TIMEOUT = 5.0
+# How long answers may still leave after the peer has said its last.
+TIME_FOR_LAST_ANSWERS = 3.0
 # What a peer that does not read may pile up before its connection is given up.
 LARGEST_BACKLOG = 1024 * 1024
 
@@ -68,6 +70,14 @@ class TcpConnection(asyncio.Protocol):
         except RemoteProtocolError as error:
             self._intake.refuse_stream(error, self)
             self.close()
+
+    def eof_received(self) -> bool:
+        """Keep our half for the last answers: the peer may still read, though not answer us."""
+        self._flows.closed(self)
+        if self._idle:
+            self._idle.cancel()
+        self._idle = self._loop.call_later(TIME_FOR_LAST_ANSWERS, self.close)
+        return True
 
     def send(self, data: bytes) -> bool:
         """Write to the connection; False when it is gone or its peer has stopped reading."""
