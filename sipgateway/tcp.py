@@ -45,8 +45,10 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._stream = cast(asyncio.Transport, transport)
-        host, port, *_ = self._stream.get_extra_info("peername")
-        self.peer = format_address(host, port)
+        address = self._stream.get_extra_info("peername")
+        if address is None:  # reset before it was accepted, as port scans do
+            return self._stream.abort()
+        self.peer = format_address(*address[:2])
         self._flows.opened(self)
         self._idle = self._loop.call_later(IDLE_TIMEOUT, self._close_when_idle)
 

@@ -1,6 +1,8 @@
 """One connection is reused for all messages of a chat in both directions (clause 6.1.1)."""
 
 import asyncio
+import socket
+import struct
 
 import pytest
 
@@ -110,6 +112,17 @@ async def test_an_app_that_ends_its_half_of_the_connection_still_gets_its_answer
     assert b"MESSAGE sip:" not in answers  # it could not answer
     writer.close()
     await eventually(lambda: len(record.texts_in(caller.call_id)) == 3, "all three are there")
+
+
+async def test_connections_that_are_reset_at_once_leave_no_error(gateway):
+    """As a port scan does; red while the name of the peer is taken for granted."""
+    target = gateway.target()
+    for _ in range(50):
+        with socket.create_connection((target.host, target.port)) as scan:
+            scan.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    async with RawSip(target) as app:
+        assert (await app.exchange(Caller().start())).status == 200
+    assert "Traceback" not in gateway.log()
 
 
 async def test_connections_that_say_half_a_message_keep_nobody_waiting(gateway):
