@@ -75,6 +75,7 @@ class Gateway:
             outbound_proxy=lambda: self._configuration().outbound_proxy,
             host=_named_host(host),
             port=port,
+            clock=clock,
         )
         self._sender = OutboxSender(
             self._database("outbox"),
@@ -101,6 +102,7 @@ class Gateway:
             self._presence,
             name=self._name,
             take_up=self._projector.take_up,
+            projector_is_busy=lambda: self._projector.is_busy,
             chats_changed=_wake_screens,
             outbox_filled=self._sender.wake,
             expire_leases=expire_desk_leases,

@@ -49,6 +49,7 @@ class Housekeeping:
         *,
         name: str,
         take_up: Callable[[list[IncomingMessage]], None],
+        projector_is_busy: Callable[[], bool],
         chats_changed: Callable[[], None],
         outbox_filled: Callable[[], None],
         expire_leases: Callable[[], Awaitable[object]],
@@ -59,6 +60,7 @@ class Housekeeping:
         self._presence = presence
         self._name = name
         self._take_up = take_up
+        self._projector_is_busy = projector_is_busy
         self._chats_changed = chats_changed
         self._outbox_filled = outbox_filled
         self._expire_leases = expire_leases
@@ -184,6 +186,8 @@ class Housekeeping:
             after = found[-1].journal_id
 
     async def _sweep_settled_journal(self) -> None:
+        if self._projector_is_busy():
+            return  # what is behind is behind in memory: reading it again would only add to it
         await self._sweep_journal(SETTLED_AFTER)
         connection = await self._database.connection()
         await advance_mark(connection, before=datetime.now(UTC) - SETTLED_AFTER)

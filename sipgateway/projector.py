@@ -74,6 +74,11 @@ class Projector:
         self._filled.set()
 
     @property
+    def is_busy(self) -> bool:
+        """Whether messages wait in memory that need nothing but their turn."""
+        return bool(self._queue or self._journaled)
+
+    @property
     def backlog(self) -> int:
         """Messages that are journaled and not yet on their chat."""
         return len(self._queue) + sum(map(len, self._journaled)) + len(self._waiting)

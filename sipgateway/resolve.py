@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from sipgateway.flows import split_address
 
 DEFAULT_PORT = 5060
 RESOLVE_TIMEOUT = 4.0
+ANSWER_LIFETIME = 30.0
+ANSWERS_REMEMBERED = 2000
 # NAPTR services of the transports that we send over, and their SRV prefixes.
 NAPTR_SERVICES = {"SIP+D2T": "tcp", "SIP+D2U": "udp"}
 SRV_PREFIXES = {"tcp": "_sip._tcp.", "udp": "_sip._udp."}
@@ -30,6 +33,30 @@ class Target:
     transport: str
     host: str
     port: int
+
+
+class Resolver:
+    """Remembers for a short while where URIs lead, and that they lead nowhere.
+
+    Chats of one provider share their host, and what does not resolve is tried again and again.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._answers: dict[str, tuple[float, asyncio.Task[Target]]] = {}
+
+    async def resolve(self, uri: str) -> Target:
+        """Find the first place that a URI leads to; raises UnresolvableUri."""
+        now = self._clock()
+        # The user part plays no part in where a URI leads.
+        key = uri.partition(":")[0] + "@" + (uri.rpartition("@")[2] if "@" in uri else uri)
+        until, task = self._answers.get(key, (0.0, None))
+        if task is None or until <= now:
+            if len(self._answers) >= ANSWERS_REMEMBERED:
+                self._answers.clear()
+            task = asyncio.create_task(resolve(uri))
+            self._answers[key] = (now + ANSWER_LIFETIME, task)
+        return await asyncio.shield(task)
 
 
 async def resolve(uri: str, *, default_transport: str = "udp") -> Target:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sipgateway.flows import Flow, Flows
 from sipgateway.outbound import ViaAddress
-from sipgateway.resolve import Target, UnresolvableUri, resolve
+from sipgateway.resolve import Resolver, Target, UnresolvableUri
 from sipgateway.tcp import TcpListener
 
 
@@ -27,7 +27,9 @@ class Routes:
         outbound_proxy: Callable[[], str],
         host: str,
         port: int,
+        clock: Callable[[], float],
     ) -> None:
+        self._resolver = Resolver(clock)
         self._flows = flows
         self._tcp = tcp
         self._outbound_proxy = outbound_proxy
@@ -52,7 +54,7 @@ class Routes:
     async def resolve(self, uri: str) -> Flow:
         """Find the way to where a URI leads (RFC 3263); raises NoRoute."""
         try:
-            return await self._reach(await resolve(uri))
+            return await self._reach(await self._resolver.resolve(uri))
         except UnresolvableUri as error:
             raise NoRoute(str(error)) from error
         except (OSError, TimeoutError) as error:

@@ -16,7 +16,7 @@ class Command(BaseCommand):
         # Thousands of transactions live for 32 s and form no cycles: looking for some every 700
         # allocations cost a fifth of the gateway's time.
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(100_000, 50, 100)
         try:
             uvloop.run(serve())
         except OSError as error:
