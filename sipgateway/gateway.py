@@ -140,6 +140,7 @@ class Gateway:
     async def _project(self) -> None:
         """Take up what a crash left, then start everything that works on the record."""
         await self._housekeeping.start()
+        self._intake.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._projector.run())
             group.create_task(self._sender.run())

@@ -111,10 +111,11 @@ class Housekeeping:
         connection = await self._database.connection()
         now = datetime.now(UTC)
         await connection.execute(_BEAT, (self._name, self._started_at, now))
-        self._last_commit = self._clock()
+        committed_at = self._clock()
         configuration = await load_configuration(connection)
         if configuration != self.configuration:  # the one in use remembers what it has worked out
             self.configuration = configuration
+        self._last_commit = committed_at
 
     async def _load_presence(self) -> None:
         connection = await self._database.connection()

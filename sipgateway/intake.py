@@ -4,7 +4,7 @@ MESSAGE is acknowledged by the journal after its COMMIT, never here; only a hear
 nothing new is answered from memory.
 """
 
-import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ from sipgateway.protocol.message import Request, Response, parse_message
 from sipgateway.protocol.transaction import Retransmission, ServerTransactions
 from sipgateway.refusals import RefusalLog
 
-logger = logging.getLogger(__name__)
+MOST_EARLY = 10_000
 
 ALLOW = ("Allow", "MESSAGE, OPTIONS")
 ACCEPT = ("Accept", "text/plain, multipart/mixed, application/pidf+xml, */*")
@@ -48,6 +48,13 @@ class Intake:
         self._clock = clock
         self._transactions = ServerTransactions()
         self.refusals = RefusalLog(clock)
+        self._early: deque[tuple[Request, Flow]] | None = deque(maxlen=MOST_EARLY)
+
+    def begin(self) -> None:
+        """Take up what came before the configuration was read: whom we trust decides what it is."""
+        early, self._early = self._early, None
+        for request, flow in early or ():
+            self._receive_message(request, flow)
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """Take one datagram or one frame of a stream."""
@@ -87,6 +94,9 @@ class Intake:
         self._transactions.expire(self._clock())
 
     def _receive_message(self, request: Request, flow: Flow) -> None:
+        if self._early is not None:
+            self._early.append((request, flow))
+            return
         now = self._clock()
         outcome = self._transactions.receive_request(
             request, now, source=flow.peer, reliable=flow.reliable
