@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sipgateway.flows import Flow, split_address
+from sipgateway.flows import Flow, port_number, split_address
 from sipgateway.protocol.message import Request, make_response
 from sipgateway.protocol.via import parse_via
 from sipgateway.udp import UdpFlow
@@ -34,6 +34,6 @@ def way_back(request: Request, flow: Flow) -> Flow:
 
 def _port_of(sent_by: str) -> int:
     _, colon, port = sent_by.rpartition(":")
-    if colon and port.isdigit() and not sent_by.endswith("]") and 0 < int(port) < 65536:
-        return int(port)
+    if colon and not sent_by.endswith("]") and (number := port_number(port)):
+        return number
     return DEFAULT_PORT

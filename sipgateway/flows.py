@@ -30,6 +30,13 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def port_number(text: str) -> int | None:
+    """Read a port as somebody wrote it; None for what is none, such as digits beyond ASCII."""
+    if text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536:
+        return int(text)
+    return None
+
+
 class Flows:
     """Connections that are open now, by peer; a datagram peer needs none."""
 

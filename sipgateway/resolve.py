@@ -11,7 +11,7 @@ import dns.exception
 import dns.rdatatype
 import dns.resolver
 
-from sipgateway.flows import split_address
+from sipgateway.flows import port_number
 
 DEFAULT_PORT = 5060
 RESOLVE_TIMEOUT = 4.0
@@ -43,13 +43,12 @@ class Resolver:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._answers: dict[str, tuple[float, asyncio.Task[Target]]] = {}
+        self._answers: dict[tuple[str, str], tuple[float, asyncio.Task[Target]]] = {}
 
     async def resolve(self, uri: str) -> Target:
         """Find the first place that a URI leads to; raises UnresolvableUri."""
         now = self._clock()
-        # The user part plays no part in where a URI leads.
-        key = uri.partition(":")[0] + "@" + (uri.rpartition("@")[2] if "@" in uri else uri)
+        key = _place(uri)  # the user part plays no part in where a URI leads
         until, task = self._answers.get(key, (0.0, None))
         if task is None or until <= now:
             if len(self._answers) >= ANSWERS_REMEMBERED:
@@ -64,10 +63,10 @@ async def resolve(uri: str, *, default_transport: str = "udp") -> Target:
 
     Order of RFC 3263: transport parameter; numeric address or given port; NAPTR; SRV; address.
     """
-    scheme, _, rest = uri.partition(":")
-    if scheme.lower() != "sip":
+    scheme, place = _place(uri)
+    if scheme != "sip":
         raise UnresolvableUri(f"no way to send to {scheme}: URIs")
-    hostport, *parameters = rest.partition("?")[0].rpartition("@")[2].split(";")
+    hostport, *parameters = place.split(";")
     transport = _transport_of(parameters)
     host, port = _split(hostport)
     if not host:
@@ -79,9 +78,15 @@ async def resolve(uri: str, *, default_transport: str = "udp") -> Target:
                 if found is not None:
                     return found
             address = await _address_of(host)
-    except (TimeoutError, OSError, dns.exception.DNSException) as error:
+    except (TimeoutError, OSError, ValueError, dns.exception.DNSException) as error:
         raise UnresolvableUri(f"{host} does not resolve") from error
     return Target(transport or default_transport, address, port or DEFAULT_PORT)
+
+
+def _place(uri: str) -> tuple[str, str]:
+    """The scheme, and host, port and parameters, which alone say where a URI leads."""
+    scheme, _, rest = uri.partition(":")
+    return scheme.lower(), rest.partition("?")[0].rpartition("@")[2]
 
 
 def _transport_of(parameters: list[str]) -> str:
@@ -96,10 +101,13 @@ def _transport_of(parameters: list[str]) -> str:
 
 
 def _split(hostport: str) -> tuple[str, int | None]:
-    if hostport.rpartition(":")[2].isdigit() and not hostport.endswith("]"):
-        if hostport.count(":") == 1 or "]" in hostport:
-            return split_address(hostport)
-    return hostport.strip("[]"), None
+    host, colon, written = hostport.rpartition(":")
+    if not colon or hostport.endswith("]") or (":" in host and not host.endswith("]")):
+        return hostport.strip("[]"), None
+    port = port_number(written)
+    if written and port is None:
+        raise UnresolvableUri(f"{written[:20]} is no port")
+    return host.strip("[]"), port
 
 
 def _is_numeric(host: str) -> bool:

@@ -13,6 +13,8 @@ RECEIVE_BUFFER = 8 * 1024 * 1024
 # Datagrams taken before the loop gets to do something else.
 DRAIN = 32
 LARGEST_DATAGRAM = 65535
+# What an address that is none makes of sending; a datagram may always be lost.
+UNSENDABLE = (OSError, ValueError, OverflowError)
 
 
 class UdpFlow:
@@ -65,7 +67,7 @@ class UdpListener:
         except BlockingIOError:
             self._unsent.append((data, address))
             self._loop.add_writer(self._socket.fileno(), self._flush)
-        except OSError as error:
+        except UNSENDABLE as error:
             logger.warning("no datagram to %s: %s", address, error)
 
     def close(self) -> None:
@@ -92,7 +94,7 @@ class UdpListener:
                 self._socket.sendto(data, address)
             except BlockingIOError:
                 return
-            except OSError as error:
+            except UNSENDABLE as error:
                 logger.warning("no datagram to %s: %s", address, error)
             self._unsent.popleft()
         self._loop.remove_writer(self._socket.fileno())
