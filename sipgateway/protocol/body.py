@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sipgateway.protocol.content_encoding import decoded
+from sipgateway.protocol.content_encoding import content_decoded, transfer_decoded
 from sipgateway.protocol.headers import Headers
 from sipgateway.protocol.media_type import DEFAULT_TYPE, NO_PARAMETERS, parse_media_type
 from sipgateway.protocol.multipart import delimiter_of, head_and_content, pieces
@@ -50,7 +50,7 @@ def split_body(headers: Headers, body: bytes) -> list[Part]:
     flag = ""
     encoding = headers.get("content-encoding")
     if encoding:
-        plain = decoded(encoding, body)
+        plain = content_decoded(encoding, body)
         if plain is None:
             flag = "undecodable"
         else:
@@ -145,7 +145,7 @@ def _part(
     flag: str,
 ) -> Part:
     if encoding:
-        plain = decoded(encoding, data)
+        plain = transfer_decoded(encoding, data)
         if plain is None:
             flag = flag or "undecodable"
         else:

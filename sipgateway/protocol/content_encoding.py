@@ -5,13 +5,14 @@ from __future__ import annotations
 import binascii
 import zlib
 
-MAX_INFLATED = 16 * 1024 * 1024
+MAX_INFLATED = 1024 * 1024
+"""No more than is kept of a part: a few kilobytes must not cost a tenth of a second."""
 _PLAIN = frozenset(("", "7bit", "8bit", "binary", "identity"))
 _ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
 
 
-def decoded(encoding: str, data: bytes) -> bytes | None:
-    """The content behind an encoding; None when it is broken, unknown or a bomb."""
+def transfer_decoded(encoding: str, data: bytes) -> bytes | None:
+    """The content behind a Content-Transfer-Encoding; None when it is broken or unknown."""
     encoding = encoding.strip().lower()
     if encoding in _PLAIN:
         return data
@@ -19,9 +20,15 @@ def decoded(encoding: str, data: bytes) -> bytes | None:
         return _base64(data)
     if encoding == "quoted-printable":
         return binascii.a2b_qp(data)
+    return None
+
+
+def content_decoded(encoding: str, data: bytes) -> bytes | None:
+    """The body behind a Content-Encoding; None when it is broken, unknown or a bomb."""
+    encoding = encoding.strip().lower()
     if encoding in ("gzip", "x-gzip", "deflate"):
         return _inflated(data)
-    return None
+    return transfer_decoded(encoding, data)
 
 
 def _base64(data: bytes) -> bytes | None:

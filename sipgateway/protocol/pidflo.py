@@ -13,6 +13,8 @@ from sipgateway.protocol.xml import Element, XmlError, child, parse_xml, text_in
 
 METHOD_LIMIT = 100
 MAX_FIXES = 20
+MAX_RADIUS = 20_037_508.0
+"""Metres: half the way around the globe."""
 
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?"
@@ -53,16 +55,17 @@ def parse_pidf_lo(data: bytes) -> list[Fix]:
     for shape in root.iter(*_SHAPE_TAGS):
         if len(fixes) >= MAX_FIXES:
             break
-        geopriv = _geopriv_of(shape)
-        if geopriv is not context or context is None:
-            context = geopriv
-            method, at = _circumstances(geopriv) if geopriv is not None else ("", None)
         name = shape.tag.rpartition("}")[2]
         try:
             latitude, longitude, radius = SHAPES[name](shape)
         except PidfError as error:
             fault = error
             continue
+        # For readable shapes alone, which are counted: it looks through all that stands beside.
+        geopriv = _geopriv_of(shape)
+        if geopriv is not context or context is None:
+            context = geopriv
+            method, at = _circumstances(geopriv) if geopriv is not None else ("", None)
         fixes.append(Fix(name, latitude, longitude, radius, method, at))
     if fault is not None and not fixes:
         raise fault
@@ -133,8 +136,8 @@ def _circle(shape: Element) -> tuple[float, float, float | None]:
         raise PidfError("a circle without radius")
     unit = (element.get("uom") or "").rpartition(":")[2]
     radius = _finite((element.text or "").strip()) * _METRES.get(unit, 1.0)
-    if radius < 0:
-        raise PidfError("a negative radius")
+    if not 0 <= radius <= MAX_RADIUS:
+        raise PidfError("a radius that is negative or beyond the globe")
     return latitude, longitude, radius
 
 

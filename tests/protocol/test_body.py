@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import zlib
 from hashlib import sha256
 
 import pytest
@@ -149,6 +150,22 @@ def test_a_compressed_body_is_opened() -> None:
 
 def test_a_compressed_bomb_is_kept_closed() -> None:
     bomb = gzip.compress(b"\0" * 64 * 1024 * 1024)
+    (part,) = split(bomb, "text/plain", Content_Encoding="gzip")
+    assert (part.data, part.flag) == (bomb, "undecodable")
+
+
+def test_parts_are_not_decompressed_one_by_one() -> None:
+    """Red when a part may be a bomb of its own: a datagram of 64 kB took a third of a second."""
+    bomb = zlib.compress(b"\0" * 512 * 1024)
+    (part,) = split(bomb, "application/x", Content_Transfer_Encoding="deflate")
+    assert (part.data, part.flag) == (bomb, "undecodable")
+
+
+def test_a_body_is_opened_up_to_the_size_that_is_kept_of_a_part() -> None:
+    """Red when 16 kB may become 16 MiB to be hashed."""
+    fits, bomb = (gzip.compress(b"a" * size) for size in (1024 * 1024, 1024 * 1024 + 1))
+    (part,) = split(fits, "text/plain", Content_Encoding="gzip")
+    assert (part.size, part.flag) == (1024 * 1024, "")
     (part,) = split(bomb, "text/plain", Content_Encoding="gzip")
     assert (part.data, part.flag) == (bomb, "undecodable")
 

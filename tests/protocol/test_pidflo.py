@@ -1,5 +1,6 @@
 """Locations of real clients, and documents that mean harm."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -116,6 +117,16 @@ def test_a_radius_in_kilometres_is_turned_into_metres() -> None:
     assert parse_pidf_lo(data)[0].radius == 2000.0
 
 
+@pytest.mark.parametrize(
+    ("radius", "unit"), [("9e305", "9036"), ("1e300", "9001"), ("20038", "9036")]
+)
+def test_a_circle_wider_than_the_globe_is_refused(radius: str, unit: str) -> None:
+    """Red when the unit is reckoned in after the check: Infinity is no JSON, screens stay dark."""
+    data = CIRCLE.format(radius).replace("<gs:radius>", f'<gs:radius uom="EPSG::{unit}">')
+    with pytest.raises(PidfError):
+        parse_pidf_lo(document(data))
+
+
 def test_one_broken_position_does_not_cost_the_other() -> None:
     (fix,) = parse_pidf_lo(document(CIRCLE.format("far") + POINT))
     assert fix.shape == "Point"
@@ -127,6 +138,15 @@ def test_a_civic_address_alone_is_no_position_and_no_error() -> None:
 
 def test_positions_are_counted() -> None:
     assert len(parse_pidf_lo(document(POINT * 500))) == 20
+
+
+def test_thousands_of_broken_positions_take_no_time() -> None:
+    """Red when each looks for its time among all others: 500 kB held the gateway for seconds."""
+    broken = "<gp:geopriv><gp:location-info><gml:Point/></gp:location-info></gp:geopriv>"
+    data = document("").replace(b"<dm:device>", b"<dm:device>" + (broken * 4000 + POINT).encode())
+    started = time.process_time()
+    assert len(parse_pidf_lo(data)) == 1
+    assert time.process_time() - started < 0.2
 
 
 def test_points_are_found_outside_of_geopriv_too() -> None:
