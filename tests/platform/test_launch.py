@@ -1,17 +1,20 @@
 """Parts of the launcher on their own."""
 
+import shlex
 import subprocess
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from supervisor.options import ServerOptions
 
 from psap.project.environment import LONGEST_SOCKET_DIR, read_environment
 from psap.project.launch import readiness
 from psap.project.launch.account import Account, command_prefix, database_account
 from psap.project.launch.errors import LaunchError
 from psap.project.launch.postgres import binaries
+from psap.project.launch.state import claim_state_dir
 from psap.project.launch.supervision import programs, write_configuration
 from psap.project.launch.watch import DeathCounter
 
@@ -50,6 +53,31 @@ def test_the_supervisor_listens_on_a_unix_socket_alone_and_takes_any_path(tmp_pa
     assert "inet_http_server" not in text
     assert "100%% of it" in text
     assert "100% of it" not in text
+
+
+def test_the_supervisor_reads_back_the_paths_that_were_written(tmp_path: Path):
+    """Red while the percent sign of a log file, which supervisor expands twice, is doubled once."""
+    environment = _environment(tmp_path)
+    (environment.state_dir / "log").mkdir()
+    options = ServerOptions()
+    options.realize(["-n", "-c", str(write_configuration(environment))])
+    configs = [
+        config for group in options.process_group_configs for config in group.process_configs
+    ]
+    assert {config.name: config.stdout_logfile for config in configs} == {
+        program.name: str(environment.state_dir / "log" / f"{program.name}.log")
+        for program in programs(environment)
+    }
+    for program, config in zip(programs(environment), configs, strict=True):
+        assert shlex.split(config.command) == list(map(str, program.command))
+
+
+@pytest.mark.parametrize("name", ["state #1", "state ;1", "line\nbreak"])
+def test_a_path_that_the_supervisor_would_misread_is_refused(tmp_path: Path, name: str):
+    environment = read_environment({"PSAP_STATE_DIR": str(tmp_path / name)})
+    with pytest.raises(LaunchError, match="PSAP_STATE_DIR"):
+        claim_state_dir(environment)
+    assert not environment.state_dir.exists()
 
 
 def test_sockets_of_a_deep_state_directory_go_to_a_short_path():

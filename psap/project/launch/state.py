@@ -2,14 +2,23 @@
 
 import fcntl
 import os
+import re
 
 from psap.project.environment import Environment
 from psap.project.launch import postgres
 from psap.project.launch.errors import LaunchError
 
+# What begins a comment, or ends a value, in the supervisor's configuration.
+UNREADABLE_PATH = re.compile(r"\s[;#]|[\r\n]")
+
 
 def claim_state_dir(environment: Environment) -> int:
     """Make the state directory and lock it for this process; returns the lock's descriptor."""
+    if UNREADABLE_PATH.search(str(environment.state_dir)):
+        raise LaunchError(
+            "PSAP_STATE_DIR has a blank before ; or #, or a line break: "
+            f"{str(environment.state_dir)!r}"
+        )
     try:
         environment.state_dir.mkdir(parents=True, exist_ok=True)
         (environment.state_dir / "log").mkdir(exist_ok=True)

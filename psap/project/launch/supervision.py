@@ -115,7 +115,8 @@ def write_configuration(environment: Environment) -> Path:
             "stopasgroup": str(program.name != "postgres").lower(),
             "killasgroup": "true",
             "redirect_stderr": "true",
-            "stdout_logfile": logs / f"{program.name}.log",
+            # supervisor expands this one value a second time
+            "stdout_logfile": str(logs / f"{program.name}.log").replace("%", "%%"),
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": 3,
         }
