@@ -3,7 +3,7 @@ import { callerWord } from "./words.js";
 
 /**
  * What a call-taker does to a chat: answer, give back, close. Each reports what went wrong in
- * words. Emits "answered" (detail: chat).
+ * words. Emits "answered" (detail: {chat, askedAt}, the time as performance.now() has it).
  */
 export class CallDesk extends EventTarget {
   #store;
@@ -47,10 +47,11 @@ export class CallDesk extends EventTarget {
     if (!card || this.#claiming.has(chat)) return false;
     if (this.#store.isMine(card)) return true;
     this.#claiming.add(chat);
+    const askedAt = performance.now();
     const reply = await this.#desk.issue({ do: "claim", chat });
     this.#claiming.delete(chat);
     if (reply.ok) {
-      this.dispatchEvent(new CustomEvent("answered", { detail: chat }));
+      this.dispatchEvent(new CustomEvent("answered", { detail: { chat, askedAt } }));
       return true;
     }
     this.#notices.warn(claimWords(reply, card));

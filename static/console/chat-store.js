@@ -7,6 +7,7 @@
 export class ChatStore extends EventTarget {
   cards = new Map();
   unread = new Map();
+  undelivered = new Map(); // chat to ids of texts of mine that did not arrive, until looked at
   me = { username: "", name: "", roles: [], commands: [] };
   psap = { name: "", greeting: "", closingText: "", lostAfter: 45, dispositions: [] };
   #names = new Map();
@@ -44,6 +45,7 @@ export class ChatStore extends EventTarget {
       this.unread.set(chat, (this.unread.get(chat) ?? 0) + 1);
       this.#changed(chat);
     }
+    if (event.ev === "delivery-changed" && this.isMine(card)) this.#noteDelivery(chat, event.message, seen);
     return true;
   }
 
@@ -56,7 +58,8 @@ export class ChatStore extends EventTarget {
   }
 
   markSeen(chat) {
-    if (this.unread.delete(chat)) this.#changed(chat);
+    const unread = this.unread.delete(chat);
+    if (this.undelivered.delete(chat) || unread) this.#changed(chat);
   }
 
   /** "ringing", "mine", "closing" (ended before anyone answered), "others", or null: not queued. */
@@ -103,10 +106,22 @@ export class ChatStore extends EventTarget {
     } else {
       this.cards.set(card.chat, card);
     }
-    if (to !== "mine") this.unread.delete(card.chat);
+    if (to !== "mine") {
+      this.unread.delete(card.chat);
+      this.undelivered.delete(card.chat);
+    }
     this.#place(card);
     if (from !== to) this.dispatchEvent(new Event("members"));
     else if (to !== null) this.#changed(card.chat);
+  }
+
+  #noteDelivery(chat, message, seen) {
+    const ids = this.undelivered.get(chat) ?? new Set();
+    if (["failed", "deferred"].includes(message?.status) && !seen) ids.add(message.id);
+    else ids.delete(message?.id);
+    if (ids.size) this.undelivered.set(chat, ids);
+    else this.undelivered.delete(chat);
+    this.#changed(chat);
   }
 
   #place(card) {

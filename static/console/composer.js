@@ -1,3 +1,4 @@
+import { keepingFocus } from "./focus.js";
 import { callerWord, endedWord } from "./words.js";
 
 const LONGEST = 10_000;
@@ -17,6 +18,7 @@ export class Composer extends EventTarget {
   #drafts;
   #identity;
   #chat = null;
+  typedAt = 0; // performance.now() of the last key or paste
 
   constructor(document, { drafts, identity }) {
     super();
@@ -35,7 +37,10 @@ export class Composer extends EventTarget {
       event.preventDefault();
       this.#submit();
     });
-    this.#text.addEventListener("input", () => this.#edited());
+    this.#text.addEventListener("input", () => {
+      this.typedAt = performance.now();
+      this.#edited();
+    });
     this.#text.addEventListener("keydown", (event) => {
       // isComposing: Enter chooses a word of an input method, it does not send.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -63,7 +68,7 @@ export class Composer extends EventTarget {
     // Read-only rather than disabled: an unsent draft can still be read and copied.
     this.#text.readOnly = Boolean(reason);
     this.#form.classList.toggle("is-locked", Boolean(reason));
-    this.#send.disabled = Boolean(reason);
+    keepingFocus(() => { this.#send.disabled = Boolean(reason); }, () => this.#text);
   }
 
   /** Put a text back that could not be sent, in front of what has been typed since. */
@@ -75,10 +80,6 @@ export class Composer extends EventTarget {
     this.#edited();
   }
 
-  get focused() {
-    return document.activeElement === this.#text;
-  }
-
   focus() {
     this.#text.focus();
   }
@@ -86,7 +87,8 @@ export class Composer extends EventTarget {
   #edited() {
     const { length } = this.#text.value;
     if (this.#chat) this.#drafts.write(this.#chat, this.#text.value);
-    this.#count.textContent = length >= COUNT_FROM ? `${length} of ${LONGEST}` : "";
+    this.#count.textContent = length >= COUNT_FROM ? 
+      `${length} of ${LONGEST}${length >= LONGEST ? ": nothing more fits" : ""}` : "";
     this.#count.classList.toggle("grave", length >= LONGEST);
   }
 
@@ -102,10 +104,10 @@ export class Composer extends EventTarget {
 
 /** Why nothing can be written in a chat now; "" when it can. */
 export function lockReason(card, store, closing) {
-  if (closing) return "Closing. Press U to undo.";
+  if (closing) return "Closing. Press Esc, then U to undo.";
   if (card.disposition) return "This chat is closed.";
   if (card.session !== "open") {
-    const owner = store.isMine(card) ? "Close it with C." : "";
+    const owner = store.isMine(card) ? "Press Esc, then C to close it." : "";
     return `The chat was ${endedWord(card.endedBy)}. ${owner}`.trim();
   }
   if (!card.owner) return store.may("claim") ? "Answer this chat to write." : "Nobody has answered this chat.";

@@ -12,7 +12,7 @@ import { CountryOutline } from "./country-outline.js";
 import { DraftShelf } from "./draft-shelf.js";
 import { Identity } from "./identity.js";
 import { Keyboard } from "./keyboard.js";
-import { LocationMap } from "./location-map.js";
+import { MapFrame } from "./map-frame.js";
 import { Notices } from "./notices.js";
 import { OpenChat } from "./open-chat.js";
 import { Pace } from "./pace.js";
@@ -26,9 +26,10 @@ import { SoundControl } from "./sound-control.js";
 import { StatusBar } from "./status-bar.js";
 import { ThemeSwitch } from "./theme-switch.js";
 import { clockTime, utcTime, zoneName } from "./time.js";
-import { callerWord, languageWord, serviceWord } from "./words.js";
+import { callerWord, deliveryWord, languageWord, serviceWord } from "./words.js";
 
 const MEMBER_PACE = 100;
+const RING_PACE = 2_500; // a screen reader is not cut short by every caller of a rush
 
 /** The whole screen: builds its parts and carries what the server says to each of them. */
 export class Console {
@@ -51,7 +52,9 @@ export class Console {
     const identity = new Identity(store);
     const outline = new CountryOutline(settings.outlineUrl);
     const tiles = { url: settings.tileUrl, attribution: settings.tileAttribution };
-    this.map = new LocationMap(document, { outline, tiles });
+    this.map = new MapFrame(document, {
+      script: settings.leaflet, styles: settings.mapStyles.split(" "), outline, tiles,
+    });
     this.position = new PositionPanel(document, { map: this.map, clock, outline, notices });
     this.queue = new QueueView(document, { store, clock, identity });
     this.conversation = new ConversationView(document, { store, pending: this.pending });
@@ -90,7 +93,7 @@ export class Console {
     store.addEventListener("members", () => members.ask());
     queue.addEventListener("choose", ({ detail }) => open.choose(detail));
     queue.addEventListener("answer", ({ detail }) => calls.answer(detail));
-    calls.addEventListener("answered", ({ detail }) => open.choose(detail, { write: true }));
+    calls.addEventListener("answered", ({ detail }) => this.#answered(detail));
     const press = (id, act) => this.#document.getElementById(id).addEventListener("click", act);
     press("answer-longest", () => calls.answerLongest());
     press("silence", () => this.alarm.silence());
@@ -117,11 +120,30 @@ export class Console {
     const seen = this.open.chat === event.chat && this.#document.visibilityState === "visible";
     if (!this.store.hear(event, { seen })) return;
     if (event.message) this.pending.settle(event.chat, event.message, this.store.me.username);
+    if (event.ev === "delivery-changed" && event.message) this.#sayTrouble(event, seen);
     if (event.ev !== "message-received" || !event.message?.text) return;
     if (seen) this.notices.announce(`${callerWord(event.card)}: ${event.message.text}`);
     else if (this.store.isMine(event.card)) {
       this.notices.announce(`New message from #${event.chat} ${callerWord(event.card)}`);
     }
+  }
+
+  /** A text that did not arrive must not pass unnoticed, least of all in another chat. */
+  #sayTrouble({ chat, card, message }, seen) {
+    if (!this.store.isMine(card) || !["failed", "deferred"].includes(message.status)) return;
+    const words = `#${chat} ${callerWord(card)}: your text is not delivered. ${deliveryWord(message).text}`;
+    if (seen) this.notices.announceAtOnce(words);
+    else this.notices.warn(words);
+  }
+
+  /** Show the answered chat, unless its call-taker has gone on with another one meanwhile. */
+  #answered({ chat, askedAt }) {
+    if (Math.max(this.composer.typedAt, this.open.chosenAt) <= askedAt) {
+      this.open.choose(chat, { write: true });
+      return;
+    }
+    const name = callerWord(this.store.cards.get(chat));
+    this.notices.say(`#${chat} ${name} is your chat now. The chat that you went on with stays on screen.`);
   }
 
   async #takeSnapshot(snapshot) {
@@ -149,6 +171,8 @@ export class Console {
   }
 
   #ringing = new Set();
+  #unsaid = new Set(); // began to ring and was not announced yet
+  #saying = new Pace(RING_PACE, () => this.#sayRinging());
 
   #membersChanged() {
     const ringing = this.status.ringing();
@@ -156,11 +180,18 @@ export class Console {
     this.#ringing = new Set(ringing);
     this.alarm.ring(ringing.length > 0, { anew: anew.length > 0 });
     this.status.draw();
-    if (anew.length) this.notices.announceAtOnce(ringWords(anew, ringing, this.store));
+    for (const chat of anew) this.#unsaid.add(chat);
+    if (anew.length) this.#saying.ask();
     const mine = this.store.idsOf("mine");
     for (const chat of mine) this.records.open(chat); // so that switching shows it at once
     this.records.trim(new Set([...mine, this.open.chat]));
     this.open.refresh();
+  }
+
+  #sayRinging() {
+    const anew = [...this.#unsaid].filter((chat) => this.#ringing.has(chat));
+    this.#unsaid.clear();
+    if (anew.length) this.notices.announceAtOnce(ringWords(anew, this.#ringing.size, this.store));
   }
 
   #showMe() {
@@ -193,7 +224,7 @@ export class Console {
       s: () => this.alarm.silence(),
       "?": () => this.#help(),
       mine: (place) => open.chooseMine(place),
-      leave: () => this.queue.focus(),
+      leave: () => this.queue.focus() || this.conversation.focus(),
     };
   }
 
@@ -216,8 +247,9 @@ export class Console {
   }
 }
 
-function ringWords(anew, ringing, store) {
-  const card = store.cards.get(anew.at(-1));
-  const words = [callerWord(card), serviceWord(card.service), languageWord(card.caller.language)];
-  return `Ringing: ${words.filter(Boolean).join(", ")}. ${ringing.length} waiting. Press A to answer.`;
+function ringWords(anew, waiting, store) {
+  const card = store.cards.get(anew[0]);
+  const first = [callerWord(card), serviceWord(card.service), languageWord(card.caller.language)];
+  const head = anew.length > 1 ? `${anew.length} new chats ringing, the first` : "Ringing";
+  return `${head}: ${first.filter(Boolean).join(", ")}. ${waiting} waiting. Control Enter answers.`;
 }

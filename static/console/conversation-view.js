@@ -1,8 +1,9 @@
 import { attachmentsOf, eventWords, wordlessWords } from "./event-words.js";
+import { keepingFocus } from "./focus.js";
 import { MessageView } from "./message-view.js";
 import { Pace } from "./pace.js";
 import { dayKey, dayName, showTime } from "./time.js";
-import { callerWord } from "./words.js";
+import { callerWord, languageTag } from "./words.js";
 
 const SHOWN = 200;
 const SCROLL_PACE = 120;
@@ -42,7 +43,10 @@ export class ConversationView extends EventTarget {
   connect() {
     this.#list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#list.addEventListener("click", (event) => this.#clicked(event));
-    this.#jump.addEventListener("click", () => this.jumpToLatest());
+    this.#jump.addEventListener("click", () => {
+      this.jumpToLatest();
+      this.focus(); // the button is about to go
+    });
     new ResizeObserver(() => this.#following && this.#scroll.ask()).observe(this.#list);
     this.#pending.addEventListener("changed", ({ detail }) => {
       if (detail === this.#record?.chat) this.#showPending();
@@ -137,7 +141,7 @@ export class ConversationView extends EventTarget {
     }
     this.#separateDay(message.at);
     const view = new MessageView(this.#template);
-    view.show(record.chat, message, fixes, this.#authorOf(message));
+    view.show(record.chat, message, fixes, this.#authorOf(message), this.#languageOf(message));
     this.#views.set(message.id, view);
     this.#append(view.element);
     if (live) this.#keepUp(message.direction === "in");
@@ -146,7 +150,7 @@ export class ConversationView extends EventTarget {
   #changeMessage(message) {
     const view = this.#views.get(message.id);
     const fixes = this.#record.fixes.filter((fix) => fix.messageId === message.id);
-    view?.show(this.#record.chat, message, fixes, this.#authorOf(message));
+    view?.show(this.#record.chat, message, fixes, this.#authorOf(message), this.#languageOf(message));
   }
 
   #addEvent(event) {
@@ -231,6 +235,11 @@ export class ConversationView extends EventTarget {
     return message.author?.name ?? "Automatic";
   }
 
+  /** What the caller prefers to read is most likely what the caller writes. */
+  #languageOf(message) {
+    return message.direction === "in" ? languageTag(this.#record.card.caller.language) : "";
+  }
+
   #keepUp(counts) {
     if (this.#following) {
       this.#scroll.ask();
@@ -267,7 +276,7 @@ export class ConversationView extends EventTarget {
     if (!button) return;
     if (button.matches(".show-earlier")) {
       this.#limit *= 4;
-      this.#fill();
+      keepingFocus(() => this.#fill(), () => this.#list);
       this.#following = false;
       this.#list.scrollTop = 0;
       return;

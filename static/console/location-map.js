@@ -1,9 +1,12 @@
 /* global L */
 import { MapGrid } from "./map-grid.js";
 
-const CLOSE = 15;
 const OVERVIEW = 4;
-const SMALLEST = 0.002; // degrees: a point still shows its surroundings
+const EVERYWHERE = [48, 12];
+const SURROUNDINGS = 200; // metres around a position that are shown at least, if they fit
+const VISIBLE = 13; // pixels: the radius from which a circle shows well around its centre
+const STREET = 15; // the zoom from which a point without a circle can be told from the next one
+const EQUATOR = 40_075_017; // metres
 
 /**
  * The map: outline of countries or tiles, the track, its first and latest fix, a chosen fix.
@@ -36,8 +39,8 @@ export class LocationMap {
     this.#map = map;
     map.attributionControl.setPrefix(false);
     L.control.scale({ imperial: false }).addTo(map);
-    map.setView([48, 12], OVERVIEW);
-    map.on("dragstart zoomstart", () => { if (!this.#moving) this.#moved = true; });
+    map.setView(EVERYWHERE, OVERVIEW);
+    map.on("movestart zoomstart", () => this.#movedByHand()); // keys too, not only the mouse
     map.createPane("outline").style.zIndex = 250;
     this.#layers = L.layerGroup().addTo(map);
     if (this.#tiles.url) {
@@ -49,7 +52,7 @@ export class LocationMap {
     this.#overview = L.map(this.#overviewElement, { zoomControl: false, attributionControl: false,
       dragging: false, scrollWheelZoom: false, doubleClickZoom: false, boxZoom: false, keyboard: false,
       touchZoom: false, fadeAnimation: false, zoomAnimation: false });
-    this.#overview.setView([48, 12], OVERVIEW);
+    this.#overview.setView(EVERYWHERE, OVERVIEW);
     // After the first paint: the outline is larger than all of the console's own code.
     const later = globalThis.requestIdleCallback ?? ((run) => setTimeout(run, 200));
     later(() => this.#drawOutline());
@@ -69,10 +72,15 @@ export class LocationMap {
     this.#layers.clearLayers();
     const latest = fixes.at(-1) ?? null;
     const fix = chosen ?? latest;
+    const another = fix?.id !== this.#shown?.id;
     this.#shown = fix;
     this.#element.classList.toggle("is-empty", !fix);
     this.#overviewElement.hidden = !fix;
-    if (!fix) return;
+    if (!fix) {
+      // Never the surroundings of another caller.
+      if (anew) this.#view(EVERYWHERE, OVERVIEW);
+      return;
+    }
     const track = fixes.map((one) => [one.lat, one.lon]);
     if (track.length > 1) {
       this.#add(L.polyline(track, { className: "track-casing", weight: 6 }));
@@ -81,26 +89,49 @@ export class LocationMap {
     }
     if (chosen && chosen !== latest) this.#dot(latest, "later-fix", 5, "Latest");
     if (fix.radius) this.#add(L.circle([fix.lat, fix.lon], { radius: fix.radius, className: "fix-circle", weight: 2 }));
-    this.#dot(fix, chosen ? "chosen-fix" : "latest-fix", 7, "");
+    this.#dot(fix, chosen ? "chosen-fix" : "latest-fix", 5, "");
     this.#overviewDot?.remove();
     this.#overviewDot = L.circleMarker([fix.lat, fix.lon], { radius: 4, className: "latest-fix" }).addTo(this.#overview);
     this.#lookAround(fix);
-    if (!this.#moved || chosen) this.#goTo(fix, chosen ? [fix] : fixes.slice(-20));
+    if (anew || (chosen && another) || (!this.#moved && !this.#showsWell(fix))) {
+      this.#goTo(fix, chosen ? [fix] : fixes.slice(-20));
+    }
   }
 
   /** Follow the latest fix again. */
   follow() {
     this.#moved = false;
+    this.#goTo(this.#shown, [this.#shown]);
   }
 
+  /** Show the surroundings and the others, but never so far out that the circle hides under its centre. */
   #goTo(fix, others) {
+    const centre = L.latLng(fix.lat, fix.lon);
+    const bounds = centre.toBounds(2.2 * Math.max(SURROUNDINGS, fix.radius ?? 0));
+    for (const one of others) bounds.extend([one.lat, one.lon]);
+    const zoom = Math.min(this.#map.getBoundsZoom(bounds, false, L.point(24, 24)), STREET + 1);
+    const close = fix.radius ? Math.ceil(2 * zoomFor(fix, VISIBLE)) / 2 : STREET;
+    if (zoom >= close) this.#view(bounds.getCenter(), zoom);
+    else this.#view(centre, Math.min(close, this.#map.getMaxZoom()));
+  }
+
+  #view(centre, zoom) {
     this.#moving = true;
-    const bounds = L.latLngBounds(others.map((one) => [one.lat, one.lon]));
-    const reach = Math.max(SMALLEST, (fix.radius ?? 0) / 111_000 * 1.1);
-    const wide = reach / Math.max(0.1, Math.cos((fix.lat * Math.PI) / 180));
-    bounds.extend([fix.lat - reach, fix.lon - wide]).extend([fix.lat + reach, fix.lon + wide]);
-    this.#map.fitBounds(bounds, { animate: false, maxZoom: CLOSE + 1, padding: [18, 18] });
+    this.#map.setView(centre, zoom, { animate: false });
     this.#moving = false;
+  }
+
+  /** Whether a position can be read where the map is: a map that jumps with every one cannot. */
+  #showsWell(fix) {
+    const zoom = this.#map.getZoom();
+    const around = L.latLng(fix.lat, fix.lon).toBounds(2 * (fix.radius ?? 0) + 1);
+    return zoom >= (fix.radius ? zoomFor(fix, VISIBLE * 0.75) : STREET) && this.#map.getBounds().pad(-0.15).contains(around);
+  }
+
+  #movedByHand() {
+    if (this.#moving || this.#moved || !this.#shown) return;
+    this.#moved = true;
+    this.#element.dispatchEvent(new CustomEvent("moved-by-hand"));
   }
 
   /** Move the small map, unless it would not show. */
@@ -141,6 +172,12 @@ export class LocationMap {
     if (this.#shown) this.#lookAround(this.#shown);
     this.#moving = false;
   }
+}
+
+/** The zoom at which a fix's circle has a radius of that many pixels (Web Mercator, tiles of 256). */
+function zoomFor(fix, pixels) {
+  const around = EQUATOR * Math.cos((fix.lat * Math.PI) / 180);
+  return Math.log2((pixels * around) / (256 * fix.radius));
 }
 
 /** Leaflet writes attributions as HTML; ours comes from a setting and stays text. */

@@ -50,7 +50,7 @@ export class MapGrid {
     const { x, y } = this.#map.latLngToContainerPoint(point);
     const size = this.#map.getSize();
     // Clear of the other axis' labels and of the scale.
-    const clear = className === "grid-latitude" ? y > 32 && y < size.y - 36 : x < size.x - 44;
+    const clear = className === "grid-latitude" ? y > 32 && y < size.y - 36 : x > 44 && x < size.x - 44;
     if (!clear) return;
     const label = document.createElement("span");
     label.textContent = text;

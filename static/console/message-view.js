@@ -18,7 +18,7 @@ export class MessageView {
   #parts;
 
   /** @param {string} chat @param {object} message @param {object[]} fixes those that it brought */
-  show(chat, message, fixes, author) {
+  show(chat, message, fixes, author, language) {
     const { element } = this;
     const parts = this.#parts;
     element.dataset.messageId = message.id;
@@ -29,6 +29,7 @@ export class MessageView {
     showTime(parts.time, message.at);
     if (parts.text.textContent !== message.text) parts.text.textContent = message.text;
     parts.text.hidden = !message.text;
+    if (language) parts.text.lang = language; // for the voice and the glyphs
     this.#showAttachments(attachmentsOf(message));
     parts.number.textContent = message.msgId === null ? "" : `No. ${message.msgId}`;
     parts.place.hidden = fixes.length === 0;

@@ -1,13 +1,17 @@
+import { Pace } from "./pace.js";
+
 /** Short notices: shown for a while, and said to a screen reader, politely or at once. */
 const SHORT = 5_000;
 const LONG = 9_000;
 const PACE = 700;
+const SAID = 3; // texts in one breath
 
 export class Notices {
   #box;
   #polite;
   #atOnce;
-  #next = null; // what is being said, or waits to be
+  #waiting = []; // to be said
+  #pace = new Pace(PACE, () => this.#sayWaiting());
 
   constructor(document) {
     this.#box = document.getElementById("toasts");
@@ -27,27 +31,21 @@ export class Notices {
     this.#show(text, "warning", LONG);
   }
 
-  /** Say without showing: the screen shows it elsewhere. Of a flood the latest is said. */
+  /** Say without showing: the screen shows it elsewhere. Of a flood the latest are said. */
   announce(text) {
-    const asked = this.#next !== null;
-    this.#next = text;
-    if (asked) return;
-    queueMicrotask(() => this.#sayNext());
+    this.#waiting.push(text);
+    this.#pace.ask();
   }
 
-  #sayNext() {
-    if (this.#polite.textContent === this.#next) this.#polite.textContent = "";
-    this.#polite.textContent = this.#next;
-    const said = this.#next;
-    setTimeout(() => {
-      if (this.#next !== said) this.#sayNext();
-      else this.#next = null;
-    }, PACE);
+  #sayWaiting() {
+    const texts = this.#waiting.splice(0);
+    const unsaid = texts.length - SAID;
+    if (unsaid > 0) texts.splice(0, unsaid, unsaid === 1 ? "1 more" : `${unsaid} more`);
+    this.#polite.replaceChildren(texts.join("\n"));
   }
 
   announceAtOnce(text) {
-    this.#atOnce.textContent = "";
-    this.#atOnce.textContent = text;
+    this.#atOnce.replaceChildren(text);
   }
 
   /** Show an element of somebody else's until it is removed. */

@@ -1,10 +1,12 @@
 import { needsClosing } from "./chat-store.js";
 import { lockReason } from "./composer.js";
+import { keepingFocus } from "./focus.js";
 import { callerWord, endedWord, SESSION } from "./words.js";
 
 /** The chosen chat: keeps conversation, composer, caller and map on one and the same. */
 export class OpenChat {
   chat = null;
+  chosenAt = 0; // performance.now()
   #document;
   #console;
   #identity;
@@ -47,6 +49,7 @@ export class OpenChat {
       this.#off?.abort();
       this.#off = new AbortController();
       this.chat = chat;
+      this.chosenAt = performance.now();
       this.#record = records.open(chat);
       const { signal } = this.#off;
       for (const name of ["refilled", "fixes"]) {
@@ -76,7 +79,15 @@ export class OpenChat {
     const card = this.chat && (store.cards.get(this.chat) ?? this.#record?.card);
     const byId = (id) => this.#document.getElementById(id);
     byId("conversation-empty").hidden = Boolean(this.chat);
-    if (!card) return;
+    if (!card) {
+      // Nothing is known of it yet: at least nothing of the chat before may stay in its place.
+      this.#shown = "";
+      composer.bind(null);
+      for (const id of ["answer-this", "release-this", "close-this"]) byId(id).hidden = true;
+      byId("conversation-title").textContent = this.chat ? `#${this.chat}` : "No chat chosen";
+      byId("conversation-state").textContent = "";
+      return;
+    }
     caller.show(card, this.#record?.additional ?? []);
     // A message changes none of what follows, and there may be a hundred in a second.
     const { chat, caller: who, owner, session, endedBy, disposition } = card;
@@ -89,12 +100,14 @@ export class OpenChat {
     byId("conversation-state").textContent = stateWords(card, store);
     const mine = store.isMine(card);
     const closable = (mine || (!card.owner && needsClosing(card))) && !card.disposition && !closing.has(this.chat);
-    byId("answer-this").hidden = Boolean(card.owner || card.disposition) || !store.may("claim");
-    byId("release-this").hidden = !mine || Boolean(card.disposition) || !store.may("release") || closing.has(this.chat);
-    byId("close-this").hidden = !closable || !store.may("close");
     byId("close-this").classList.toggle("primary", needsClosing(card));
-    composer.bind(card);
-    composer.update(card, lockReason(card, store, closing.has(this.chat)));
+    keepingFocus(() => {
+      byId("answer-this").hidden = Boolean(card.owner || card.disposition) || !store.may("claim");
+      byId("release-this").hidden = !mine || Boolean(card.disposition) || !store.may("release") || closing.has(this.chat);
+      byId("close-this").hidden = !closable || !store.may("close");
+      composer.bind(card);
+      composer.update(card, lockReason(card, store, closing.has(this.chat)));
+    }, () => byId("message-list"));
   }
 
   #markSeen() {

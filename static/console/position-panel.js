@@ -1,4 +1,5 @@
 import { accuracy, decimal, sexagesimal } from "./coordinates.js";
+import { keepingFocus } from "./focus.js";
 import { Pace } from "./pace.js";
 import { age, clockTime, utcTime } from "./time.js";
 import { methodWord } from "./words.js";
@@ -15,6 +16,7 @@ export class PositionPanel extends EventTarget {
   #fixes = [];
   #chat = null;
   #chosenId = null;
+  #moved = false; // the map, by hand
   #country = "";
   #pace = new Pace(PACE, () => this.#draw(false));
 
@@ -25,8 +27,8 @@ export class PositionPanel extends EventTarget {
     this.#outline = outline;
     this.#notices = notices;
     this.#elements = Object.fromEntries(
-      ["position-facts", "position-none", "position-coordinates", "position-shape", "position-source",
-        "position-age", "copy-decimal", "copy-dms", "show-latest"].map((id) => [id, document.getElementById(id)]),
+      ["map", "position-facts", "position-none", "position-coordinates", "position-shape",
+        "position-method", "position-message", "position-age", "copy-decimal", "copy-dms", "show-latest"].map((id) => [id, document.getElementById(id)]),
     );
   }
 
@@ -37,11 +39,15 @@ export class PositionPanel extends EventTarget {
     of["copy-dms"].addEventListener("click", () => this.#copy(sexagesimal));
     of["show-latest"].addEventListener("click", () => {
       this.#chosenId = null;
+      this.#moved = false;
       this.#map.follow();
-      this.#draw(false);
+      keepingFocus(() => this.#draw(false), () => of.map);
     });
-    of["position-source"].addEventListener("click", (event) => {
-      if (!event.target.closest("button")) return;
+    of.map.addEventListener("moved-by-hand", () => {
+      this.#moved = true;
+      of["show-latest"].hidden = this.#fixes.length === 0;
+    });
+    of["position-message"].addEventListener("click", () => {
       this.dispatchEvent(new CustomEvent("show-message", { detail: this.#fix.messageId }));
     });
   }
@@ -49,7 +55,10 @@ export class PositionPanel extends EventTarget {
   /** @param {string|null} chat @param {object[]} fixes in the order of arrival */
   show(chat, fixes) {
     const anew = chat !== this.#chat;
-    if (anew) this.#chosenId = null;
+    if (anew) {
+      this.#chosenId = null;
+      this.#moved = false;
+    }
     this.#chat = chat;
     this.#fixes = fixes;
     if (anew) this.#draw(true);
@@ -74,7 +83,7 @@ export class PositionPanel extends EventTarget {
     const chosen = this.#chosenId !== null && fix !== this.#fixes.at(-1);
     of["position-facts"].hidden = !fix;
     of["position-none"].hidden = Boolean(fix) || !this.#chat;
-    of["show-latest"].hidden = !chosen;
+    of["show-latest"].hidden = !(chosen || (this.#moved && fix));
     this.#map.show(this.#fixes, chosen ? fix : null, { anew });
     if (!fix) return;
     of["position-coordinates"].textContent = decimal(fix);
@@ -86,7 +95,8 @@ export class PositionPanel extends EventTarget {
       this.#country = country;
       this.#showShape(fix);
     });
-    of["position-source"].replaceChildren(...sourceOf(fix));
+    of["position-method"].textContent = methodWord(fix.method);
+    of["position-message"].textContent = fix.msgId === null ? "from a message" : `from message ${fix.msgId}`;
     this.#tick();
   }
 
@@ -107,15 +117,6 @@ export class PositionPanel extends EventTarget {
     const done = await copyText(text);
     this.#notices.say(done ? `Copied ${text}` : `Could not copy. The coordinates are ${text}`);
   }
-}
-
-function sourceOf(fix) {
-  const method = methodWord(fix.method);
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "link";
-  button.textContent = fix.msgId === null ? "from a message" : `from message ${fix.msgId}`;
-  return method ? [method, " ", button] : [button];
 }
 
 /** The clipboard interface exists in secure contexts only; a desk may use plain http. */

@@ -24,15 +24,15 @@ export class QueueCard {
     this.answer = this.element.querySelector(".card-answer");
     this.#parts = Object.fromEntries(
       ["name", "key", "test", "service", "language", "place", "preview", "age", "unread", "closing",
-        "owner", "life"].map((part) => [part, this.element.querySelector(`.card-${part}`)]),
+        "undelivered", "owner", "life"].map((part) => [part, this.element.querySelector(`.card-${part}`)]),
     );
     this.#set(this.element.querySelector(".chat-tag"), "tag", `#${chat}`);
   }
 
   #parts;
 
-  /** @param {object} view {section, card, tone, key, unread, mayClaim} */
-  show({ section, card, tone, key, unread, mayClaim }) {
+  /** @param {object} view {section, card, tone, key, unread, undelivered, mayClaim} */
+  show({ section, card, tone, key, unread, undelivered, mayClaim }) {
     const { element } = this;
     const parts = this.#parts;
     this.card = card;
@@ -48,6 +48,7 @@ export class QueueCard {
     this.#set(parts.preview, "preview", card.preview ?? "");
     this.#set(parts.unread, "unread", unread ? `${unread} new` : "");
     parts.closing.hidden = !needsClosing(card);
+    parts.undelivered.hidden = !undelivered;
     this.#set(parts.owner, "owner", section === "others" ? card.owner.name : "");
     this.#set(parts.life, "life", card.session === "open" ? LIVENESS_SHORT[card.liveness] ?? "" : "");
     if (this.#new("liveness", card.liveness)) parts.life.dataset.liveness = card.liveness;
@@ -56,7 +57,10 @@ export class QueueCard {
     if (this.#new("rings", Boolean(card.ringingSince))) {
       this.answer.classList.toggle("ring", Boolean(card.ringingSince));
     }
-    this.#set(this.answer, "answer", needsClosing(card) && !card.ringingSince ? "Take over" : "Answer");
+    const verb = needsClosing(card) && !card.ringingSince ? "Take over" : "Answer";
+    this.#set(this.answer, "answer", verb);
+    const label = `${verb} #${this.chat} ${callerWord(card)}`;
+    if (this.#new("label", label)) this.answer.ariaLabel = label;
   }
 
   /** Let the age run. @param {(at: string) => number} since milliseconds since a server's time */
@@ -67,7 +71,8 @@ export class QueueCard {
       const waited = since(card.ringingSince);
       const [, step, word] = STEPS.find(([from]) => waited >= from) ?? STEPS.at(-1);
       if (this.#new("step", step)) this.element.dataset.step = step;
-      this.#set(element, "age", word ? `${age(waited)} · ${word}` : age(waited));
+      // From a minute on the time says it by itself, and leaves the name its room.
+      this.#set(element, "age", word && waited < 60_000 ? `${age(waited)} · ${word}` : age(waited));
       return;
     }
     if (this.#new("step", "")) delete this.element.dataset.step;

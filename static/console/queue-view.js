@@ -2,6 +2,7 @@ import { Pace } from "./pace.js";
 import { QueueCard } from "./queue-card.js";
 
 const SECTIONS = ["ringing", "mine", "closing", "others"];
+const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 const SHOWN = 100; // a section beyond that is a flood: its oldest come first, the rest is counted
 const PACE = 200;
 
@@ -45,9 +46,10 @@ export class QueueView extends EventTarget {
       this.dispatchEvent(new CustomEvent(wish, { detail: chat }));
     });
     this.#root.addEventListener("keydown", (event) => {
-      if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+      const by = STEPS[event.key];
+      if (!by) return;
       event.preventDefault();
-      this.step(event.key === "ArrowDown" ? 1 : -1);
+      this.step(by);
     });
   }
 
@@ -77,8 +79,11 @@ export class QueueView extends EventTarget {
     this.focus();
   }
 
+  /** Focus the chosen chat, else the first one; false when there is none. */
   focus() {
-    (this.#cards.get(this.#chosen)?.open ?? this.#root.querySelector(".card-open"))?.focus();
+    const stop = this.#cards.get(this.#chosen)?.open ?? this.#root.querySelector(".card-open");
+    stop?.focus();
+    return Boolean(stop);
   }
 
   #showMarked() {
@@ -128,7 +133,7 @@ export class QueueView extends EventTarget {
     // A card that moved has lost the focus on its way.
     if (focused && !this.#root.contains(document.activeElement)) {
       const stop = this.#cards.get(focused)?.open ?? this.#root.querySelector(".card-open");
-      stop?.focus({ preventScroll: true });
+      (stop ?? document.getElementById("message-list")).focus({ preventScroll: true });
     }
     const chosen = this.#cards.get(this.#chosen);
     if (chosen && chosen.section !== chosenBefore) chosen.element.scrollIntoView({ block: "nearest" });
@@ -152,6 +157,7 @@ export class QueueView extends EventTarget {
       tone: this.#identity.toneOf(card.chat),
       key: card.key,
       unread: this.#store.unread.get(card.chat) ?? 0,
+      undelivered: this.#store.undelivered.has(card.chat),
       mayClaim: this.#store.may("claim"),
     });
     card.tick((at) => this.#clock.since(at));

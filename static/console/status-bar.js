@@ -1,3 +1,4 @@
+import { keepingFocus } from "./focus.js";
 import { age, clockTime, utcTime } from "./time.js";
 
 /**
@@ -59,9 +60,11 @@ export class StatusBar {
     document.body.dataset.connection = this.#lost ? "lost" : "live";
     this.#write(WORDS[state].call(this, ringing));
     this.#text.title = this.#lost ? utcTime(this.#lost.since) : "";
-    this.#answer.hidden = state !== "ringing" || !this.#store.may("claim");
-    this.#silence.hidden = state !== "ringing" || this.#alarm.silenced || this.#alarm.state !== "on";
-    this.#reconnect.hidden = state !== "lost";
+    keepingFocus(() => {
+      this.#answer.hidden = state !== "ringing" || !this.#store.may("claim");
+      this.#silence.hidden = state !== "ringing" || this.#alarm.silenced || this.#alarm.state !== "on";
+      this.#reconnect.hidden = state !== "lost";
+    }, () => (this.#answer.hidden ? document.getElementById("message-list") : this.#answer));
     const title = { lost: "No connection – Leitstand", ringing: `(${ringing.length}) ringing – Leitstand` };
     const wanted = title[state] ?? "Leitstand";
     if (document.title !== wanted) document.title = wanted;

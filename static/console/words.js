@@ -41,6 +41,11 @@ export function languageWord(tag, { region = true } = {}) {
   }
 }
 
+/** The first language that a caller names, as an attribute may hold it; "" when it is none. */
+export function languageTag(tag) {
+  return /^[a-z]{2,3}(-[a-z0-9]{1,8})*(?=\s*(?:[,;]|$))/i.exec((tag ?? "").trim())?.[0] ?? "";
+}
+
 /** Who the chat is with: the name, else the number. */
 export function callerWord(card) {
   return card.caller.displayName || numberWord(card.caller.uri);
@@ -86,7 +91,10 @@ export function endedWord(endedBy) {
 /** What became of one of our texts, in words. @returns {{text: string, grave: boolean}} */
 export function deliveryWord(message) {
   switch (message.status) {
-    case "queued": return { text: "Queued", grave: false };
+    case "queued":
+      return message.cause
+        ? { text: `Not delivered yet, trying again: ${causeOf(message)}`, grave: true }
+        : { text: "Queued", grave: false };
     case "sending": return { text: "Sending", grave: false };
     case "delivered": return { text: "Delivered", grave: false };
     case "deferred":
@@ -98,10 +106,10 @@ export function deliveryWord(message) {
 }
 
 function causeOf(message) {
-  const cause = message.cause || "no reason given";
-  return message.sipStatus && !cause.includes(String(message.sipStatus))
-    ? `${cause} (SIP ${message.sipStatus})`
-    : cause;
+  const { cause, sipStatus } = message;
+  if (!sipStatus || cause === "no answer") return cause || "no reason given";
+  const who = sipStatus >= 500 && sipStatus < 600 ? "fault in the network" : "refused by the phone or its network";
+  return `${who} (SIP ${[sipStatus, cause?.replace(String(sipStatus), "").trim()].filter(Boolean).join(" ")})`;
 }
 
 const FLAGS = new Map([

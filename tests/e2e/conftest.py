@@ -57,12 +57,14 @@ async def open_desk(
 
 @pytest.fixture
 async def call(instance: Instance, empty_queue: None) -> AsyncIterator[Call]:
-    """Return `call(text)`: an app that has started a chat with the instance."""
+    """Return `call(text)`: an app that has started a chat; not `located`, it tells no place."""
     async with AsyncExitStack() as apps:
 
-        async def call(text: str = "Help") -> SimulatedApp:
+        async def call(text: str = "Help", *, located: bool = True) -> SimulatedApp:
             target = Target("tcp", "127.0.0.1", instance.sip_port)
             app = await apps.enter_async_context(SimulatedApp(target))
+            if not located:
+                app.location = None
             await app.start(text)
             return app
 

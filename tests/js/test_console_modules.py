@@ -1,5 +1,6 @@
 """The console's modules one by one, imported into Chromium from a server of static files."""
 
+import re
 import threading
 from collections.abc import AsyncIterator
 from functools import partial
@@ -14,6 +15,8 @@ from tests.support.desk import launch_chromium
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+LINKED = re.compile(r"(?:href|src)=\"{% static 'console/([\w-]+\.(?:js|css))' %}\"")
+IMPORTED = re.compile(r'(?:import|export) [^;]*?"\./([\w-]+\.js)"')
 RECORD = """
 async () => {
     const { ConversationRecord } = await import("/static/console/conversation-record.js");
@@ -139,6 +142,12 @@ async def test_a_text_that_has_not_left_the_browser_can_be_taken_back(page: Page
         ("words", "m.isTest('urn:service:sos')", False),
         ("words", "m.languageWord('de-AT', {region: false})", "German"),
         ("words", "m.languageWord('no such tag')", "no such tag"),
+        ("words", "m.languageTag('de-AT, en;q=0.5')", "de-AT"),
+        ("words", "m.languageTag('no such tag')", ""),
+        ("words", "m.deliveryWord({status: 'queued', cause: 'no answer', sipStatus: 408}).text",
+         "Not delivered yet, trying again: no answer"),
+        ("words", "m.deliveryWord({status: 'failed', cause: '486 Busy', sipStatus: 486}).text",
+         "Not delivered: refused by the phone or its network (SIP 486 Busy)"),
         ("words", "m.numberWord('sip:+436641234@host')", "+436641234"),
         ("words", "m.numberWord('')", "Unknown caller"),
     ],
@@ -163,3 +172,43 @@ async def test_two_chats_of_one_call_taker_never_share_a_colour(page: Page):
     )
     assert len(set(tones[0])) == 1
     assert len(set(tones[1])) == 4
+
+
+async def test_the_first_paint_takes_less_than_150_kb_of_our_own(page: Page):
+    """What the page names, and what those modules import at once; the map comes later."""
+    folder = PROJECT_ROOT / "static" / "console"
+    templates = PROJECT_ROOT / "templates"
+    pages = [templates / "base.html", templates / "console" / "console.html"]
+    linked = [match for file in pages for match in LINKED.findall(file.read_text())]
+    wanted, seen = set(linked), set()
+    while wanted:
+        name = wanted.pop()
+        seen.add(name)
+        if name.endswith(".js"):
+            wanted |= set(IMPORTED.findall((folder / name).read_text())) - seen
+    assert {"main.js", "console.js", "base.css", "queue.css"} <= seen
+    assert not {"location-map.js", "map-grid.js", "map.css"} & seen
+    assert sum((folder / name).stat().st_size for name in seen) < 150_000
+
+
+async def test_of_a_flood_of_notices_the_latest_are_said_together(page: Page):
+    said = await page.evaluate(
+        """async () => {
+            const { Notices } = await import("/static/console/notices.js");
+            for (const id of ["toasts", "announce-politely", "announce-at-once"]) {
+                document.body.append(Object.assign(document.createElement("div"), { id }));
+            }
+            const notices = new Notices(document);
+            const region = document.getElementById("announce-politely");
+            const said = [];
+            const settled = new Promise((resolve) => new MutationObserver(() => {
+                said.push(region.textContent);
+                if (said.length === 2) resolve(said);
+            }).observe(region, { childList: true }));
+            notices.announce("1");
+            await Promise.resolve();
+            for (const text of ["2", "3", "4", "5"]) notices.announce(text);
+            return settled;
+        }"""
+    )
+    assert said == ["1", "1 more\n3\n4\n5"]
