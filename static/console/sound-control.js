@@ -1,3 +1,8 @@
+const TITLES = {
+  on: "Switch the alarm sound off",
+  off: "Switch the alarm sound on",
+  blocked: "The browser plays no sound before the first click or key",
+};
 const LABELS = { on: "Sound on", off: "Sound off", blocked: "Sound blocked, click" };
 
 /** The button that shows and switches the alarm's sound, and the one that proves it. */
@@ -39,7 +44,7 @@ export class SoundControl {
   #show() {
     const { state } = this.#alarm;
     this.#toggle.dataset.state = state;
-    this.#toggle.setAttribute("aria-pressed", String(state !== "off"));
+    this.#toggle.title = TITLES[state];
     this.#label.textContent = LABELS[state];
     this.#icon.setAttribute("href", state === "on" ? "#icon-sound" : "#icon-sound-off");
   }
