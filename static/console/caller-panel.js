@@ -59,7 +59,7 @@ export class CallerPanel {
     if (!card) return;
     const lostAfter = this.#lostAfter() * 1000;
     const life = this.#clock.since(card.lastSignOfLife);
-    const over = card.session !== "open";
+    const over = card.session !== "open" || card.standalone;
     const mark = over ? "over" : card.liveness === "alive" && life > lostAfter / 2 ? "late" : card.liveness;
     this.#run("life", card.lastSignOfLife, mark, over ? "" : LIVENESS[card.liveness]);
     this.#run("text", card.lastCallerText, "", "");

@@ -1,7 +1,7 @@
 import { accuracy } from "./coordinates.js";
 import { needsClosing } from "./chat-store.js";
 import { age, clockTime, utcTime } from "./time.js";
-import { callerWord, isTest, languageWord, LIVENESS_SHORT, serviceWord } from "./words.js";
+import { callerWord, isTest, languageWord, lifeWord, serviceWord } from "./words.js";
 
 /** Steps of waiting: colour and word together, since colour alone reaches not everybody. */
 const STEPS = [
@@ -50,8 +50,9 @@ export class QueueCard {
     parts.closing.hidden = !needsClosing(card);
     parts.undelivered.hidden = !undelivered;
     this.#set(parts.owner, "owner", section === "others" ? card.owner.name : "");
-    this.#set(parts.life, "life", card.session === "open" ? LIVENESS_SHORT[card.liveness] ?? "" : "");
-    if (this.#new("liveness", card.liveness)) parts.life.dataset.liveness = card.liveness;
+    this.#set(parts.life, "life", lifeWord(card));
+    const liveness = card.standalone ? "none" : card.liveness;
+    if (this.#new("liveness", liveness)) parts.life.dataset.liveness = liveness;
     const answerable = mayClaim && !card.owner;
     if (this.#new("answerable", answerable)) this.answer.hidden = !answerable;
     if (this.#new("rings", Boolean(card.ringingSince))) {

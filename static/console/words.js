@@ -65,7 +65,13 @@ export const LIVENESS = {
 };
 
 /** The same, short enough for a card. */
-export const LIVENESS_SHORT = { alive: "Phone answers", background: "Background", lost: "Phone lost" };
+const LIVENESS_SHORT = { alive: "Phone answers", background: "Background", lost: "Phone lost" };
+
+/** What a card says of the app; a message outside any chat is followed by no signs of life. */
+export function lifeWord({ standalone, session, liveness }) {
+  if (standalone) return "Single message";
+  return session === "open" ? LIVENESS_SHORT[liveness] ?? "" : "";
+}
 
 export const SESSION = {
   open: "open",
