@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from chats.cancellation import is_cancelled
+
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = 0.25
@@ -20,6 +22,13 @@ PASSING = frozenset({"08", "40", "53", "57", "58"})
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Result = TypeVar("Result")
+
+
+def _is_passing(error: psycopg.Error) -> bool:
+    """Whether another attempt may succeed; what the driver itself refuses to send never will."""
+    if error.sqlstate:
+        return error.sqlstate[:2] in PASSING
+    return not isinstance(error, psycopg.DataError | psycopg.ProgrammingError)
 
 
 class Database:
@@ -46,13 +55,19 @@ class Database:
         """Run work that may be repeated until PostgreSQL is there; other errors are raised."""
         while True:
             try:
-                return await work()
+                result = await work()
             except psycopg.Error as error:
-                if error.sqlstate and error.sqlstate[:2] not in PASSING:
+                if is_cancelled():  # a driver may report it as an error of its connection
+                    raise asyncio.CancelledError from error
+                if not _is_passing(error):
                     raise
                 logger.warning("%s: PostgreSQL does not answer: %s", self._name, error)
                 await self.close()
                 await asyncio.sleep(RETRY_AFTER)
+            else:
+                if is_cancelled():  # Python 3.11 may lose one that comes together with the result
+                    raise asyncio.CancelledError
+                return result
 
     async def close(self) -> None:
         """Close the connection; the next use opens another."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from chats.services.deliveries import Delivery, record_deliveries
-from sipgateway.database import Database
+from sipgateway.database import Connection, Database
 from sipgateway.failpoints import reach
 from sipgateway.flows import Flow
 from sipgateway.followups import Again, Credentials, follow
@@ -32,6 +32,8 @@ CROWDED = 8_000
 LARGEST_CLAIM = 256
 MARK_AGAIN = 0.2
 ANY_ATTEMPT = 2**31 - 1
+# Characters of a foreign reason phrase that go on the record and to all screens.
+LONGEST_REASON = 200
 
 _RECLAIM = b"UPDATE chats_outboxentry SET lease_until = NULL WHERE lease_holder = %b"
 _CLAIM = b"""
@@ -89,7 +91,9 @@ class OutboxSender:
         self._way_of = way_of
         self._recorded = recorded
         self._wake = asyncio.Event()
-        self._in_flight = 0
+        # Claimed here and not written down yet: never sent again, also when a lease has run out.
+        self._held: set[int] = set()
+        self._claims_on: Connection | None = None
         self._deliveries: list[Delivery] = []
         self._delivered = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,12 +104,11 @@ class OutboxSender:
 
     async def run(self) -> None:
         """Claim and send for ever."""
-        await self._database.retry(self._reclaim)
         while True:
             self._wake.clear()
             letters = await self._database.retry(self._claim)
             for letter in letters:
-                self._in_flight += 1
+                self._held.add(letter.message_id)
                 task = asyncio.create_task(self._dispatch(letter))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -124,9 +127,9 @@ class OutboxSender:
             self._delivered.clear()
             deliveries, self._deliveries = self._deliveries, []
             waiting = await database.retry(lambda: _record(database, deliveries))  # noqa: B023
-            held = {delivery.message_id for delivery in waiting}
-            done = [delivery for delivery in deliveries if delivery.message_id not in held]
-            self._in_flight -= len(done)
+            still = {delivery.message_id for delivery in waiting}
+            done = [delivery for delivery in deliveries if delivery.message_id not in still]
+            self._held.difference_update(delivery.message_id for delivery in done)
             self._recorded(done)
             self._wake.set()
             if waiting:
@@ -134,16 +137,15 @@ class OutboxSender:
                 await asyncio.sleep(MARK_AGAIN)
                 self._delivered.set()
 
-    async def _reclaim(self) -> None:
-        """Take back what a crash of ours left leased."""
-        connection = await self._database.connection()
-        await connection.execute(_RECLAIM, (self._name,))
-
     async def _claim(self) -> list[Letter]:
-        room = MOST_IN_FLIGHT - self._in_flight
+        room = MOST_IN_FLIGHT - len(self._held)
         if room <= 0:
             return []
         connection = await self._database.connection()
+        if connection is not self._claims_on:
+            # What a crash of ours left leased, or a claim whose answer was lost on its way.
+            await connection.execute(_RECLAIM, (self._name,))
+            self._claims_on = connection
         now = datetime.now(UTC)
         cursor = await connection.execute(
             _CLAIM,
@@ -151,11 +153,12 @@ class OutboxSender:
                 "now": now,
                 "until": now + LEASE,
                 "holder": self._name,
-                "attempts": ANY_ATTEMPT if self._in_flight < CROWDED else 0,
+                "attempts": ANY_ATTEMPT if len(self._held) < CROWDED else 0,
                 "most": min(room, LARGEST_CLAIM),
             },
         )
-        return [Letter(*row) for row in await cursor.fetchall()]
+        letters = [Letter(*row) for row in await cursor.fetchall()]
+        return [letter for letter in letters if letter.message_id not in self._held]
 
     async def _dispatch(self, letter: Letter) -> None:
         try:
@@ -164,10 +167,12 @@ class OutboxSender:
             else:
                 transport, peer = self._way_of(letter.chat_id) or (letter.transport, letter.peer)
                 flow = await self._routes.find(transport, peer, letter.remote_uri)
+            self._send(letter, flow)
         except NoRoute as error:
             self._judge(letter, None, str(error))
-            return
-        self._send(letter, flow)
+        except Exception:  # a fault of ours; the text must not stay on its way for ever
+            logger.exception("message %d was not sent", letter.message_id)
+            self._judge(letter, None, "internal error")
 
     def _send(self, letter: Letter, flow: Flow) -> None:
         try:
@@ -182,8 +187,7 @@ class OutboxSender:
                 self._judge(letter, status, NO_ANSWER)
                 return
             again = follow(letter, status, response, self._credentials())
-            cause = f"{status} {response.reason}"
-            self._judge(letter, status, cause, again)
+            self._judge(letter, status, f"{status} {response.reason[:LONGEST_REASON]}", again)
 
         self._outgoing.send(data, letter.branch, flow, done)
 

@@ -62,7 +62,8 @@ def judge(
             return outcome(DeliveryStatus.FAILED)
         if letter.session == "open" and letter.liveness == "lost":
             return outcome(DeliveryStatus.DEFERRED)
-        pause = min(FIRST_PAUSE * 2 ** (letter.attempts - 1), LONGEST_PAUSE)
+        doublings = min(letter.attempts - 1, 10)  # hours of attempts would overflow a float
+        pause = min(FIRST_PAUSE * 2**doublings, LONGEST_PAUSE)
         # After silence the same bytes again; after a final answer a new request, since the old
         # one's answer would only be repeated (RFC 3261 17.2.2).
         anew = status is not None and cause != NO_ANSWER
