@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chats.models import BodyPart, Chat, ChatEvent, Direction, Message
+from chats.models import BodyPart, Chat, ChatEvent, Direction, Message, Session
 from chats.services.chain import canonical_data, event_hash, genesis_hash
 from chats.services.chain_heads import Head
 from chats.services.texts import text_digest
@@ -38,7 +38,12 @@ def verify_chat(*, chat_id: int, heads: Iterable[Head] = ()) -> Verdict:
     """
     chat = Chat.objects.get(pk=chat_id)
     events = list(ChatEvent.objects.filter(chat_id=chat_id).order_by("seq"))
-    faults = [*_chain(chat, events), *_content(chat, events), *_exported(events, heads)]
+    faults = [
+        *_chain(chat, events),
+        *_content(chat, events),
+        *_state(chat, events),
+        *_exported(events, heads),
+    ]
     first = min(faults, key=lambda link: link.seq or len(events) + 2, default=None)
     return Verdict(len(events), bytes(chat.head_hash), first)
 
@@ -69,7 +74,9 @@ def _chain(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
 
 
 def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
-    messages = {m.pk: m for m in Message.objects.filter(chat=chat).prefetch_related("parts")}
+    messages = {
+        m.pk: m for m in Message.objects.filter(chat=chat).prefetch_related("parts", "fixes")
+    }
     told = {"message-received": Direction.IN, "message-queued": Direction.OUT}
     for event in events:
         if event.kind not in told:
@@ -99,7 +106,25 @@ def _fault(message: Message, event: ChatEvent, direction: Direction) -> str | No
     for part in parts:
         if not _holds(part):
             return f"the content of part {part.position} is not the recorded one"
+    if ERASED not in message.flags and len(message.fixes.all()) != data.get("fixes", 0):
+        return "its positions are not as many as recorded"
     return None
+
+
+def _state(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
+    """Compare how the chat ended with the last event that says so."""
+    ended_by = disposition = None
+    for event in events:
+        if event.kind == "session-stopped":
+            ended_by = event.data["endedBy"]
+        elif event.kind == "session-reopened":
+            ended_by = disposition = None
+        elif event.kind == "chat-closed":
+            disposition = event.data["disposition"]
+    if (chat.session == Session.STOPPED, chat.ended_by) != (ended_by is not None, ended_by):
+        yield BrokenLink(0, "the state of its session is not the recorded one")
+    if chat.disposition != disposition:
+        yield BrokenLink(0, "its disposition is not the recorded one")
 
 
 def _holds(part: BodyPart) -> bool:

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from chats.models import BodyPart, Chat, ChatEvent, Message
+from chats.models import BodyPart, Chat, ChatEvent, LocationFix, Message
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
 from chats.services.send_text import send_text
@@ -158,9 +158,24 @@ def _add_message(chat: Chat) -> None:
     )
 
 
+def _remove_position(chat: Chat) -> None:
+    LocationFix.objects.filter(chat=chat).delete()
+
+
+def _stop_silently(chat: Chat) -> None:
+    Chat.objects.filter(pk=chat.pk).update(session="stopped", ended_by="caller")
+
+
+def _close_silently(chat: Chat) -> None:
+    Chat.objects.filter(pk=chat.pk).update(disposition="test")
+
+
 @pytest.mark.parametrize(
     ("forgery", "seq"),
     [
+        (_remove_position, 3),
+        (_stop_silently, 0),
+        (_close_silently, 0),
         (_change_actor, 2),
         (_remove_from_the_middle, 2),
         (_remove_last, 3),
