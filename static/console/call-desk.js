@@ -1,6 +1,8 @@
 import { needsClosing } from "./chat-store.js";
 import { callerWord } from "./words.js";
 
+const SLOW = 800;
+
 /**
  * What a call-taker does to a chat: answer, give back, close. Each reports what went wrong in
  * words. Emits "answered" (detail: {chat, askedAt}, the time as performance.now() has it).
@@ -48,7 +50,7 @@ export class CallDesk extends EventTarget {
     if (this.#store.isMine(card)) return true;
     this.#claiming.add(chat);
     const askedAt = performance.now();
-    const reply = await this.#desk.issue({ do: "claim", chat });
+    const reply = await this.#ask({ do: "claim", chat }, `Answering ${callerWord(card)}`);
     this.#claiming.delete(chat);
     if (reply.ok) {
       this.dispatchEvent(new CustomEvent("answered", { detail: { chat, askedAt } }));
@@ -71,7 +73,7 @@ export class CallDesk extends EventTarget {
       card,
     });
     if (!sure) return;
-    const reply = await this.#desk.issue({ do: "release", chat });
+    const reply = await this.#ask({ do: "release", chat }, `Giving ${callerWord(card)} back`);
     if (!reply.ok) this.#notices.warn(`Not given back: ${reply.detail}`);
   }
 
@@ -89,8 +91,16 @@ export class CallDesk extends EventTarget {
     }
   }
 
+  /** Issue a command; say so when its answer is slow, else the key would seem not to have worked. */
+  async #ask(command, doing) {
+    const slow = setTimeout(() => this.#notices.say(`${doing}: waiting for the server.`), SLOW);
+    const reply = await this.#desk.issue(command);
+    clearTimeout(slow);
+    return reply;
+  }
+
   async #close({ chat, disposition, text }) {
-    const reply = await this.#desk.issue({ do: "close", chat, disposition, text });
+    const reply = await this.#ask({ do: "close", chat, disposition, text }, `Closing #${chat}`);
     if (reply.ok) this.#drafts.write(chat, "");
     else this.#notices.warn(`#${chat} was not closed: ${reply.detail}`);
   }

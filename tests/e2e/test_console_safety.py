@@ -155,3 +155,16 @@ async def test_who_rings_gets_the_room_that_nobody_needs(open_desk: OpenDesk, ca
         await expect(desk.section("mine").nth(place)).to_be_in_viewport(ratio=0.95)
     await expect(desk.page.locator("#queue-others")).to_be_in_viewport(ratio=1)
     await expect(ringing.nth(2).locator(".card-answer")).to_be_in_viewport(ratio=1)
+
+
+async def test_a_slow_answer_of_the_server_is_told_before_a_key_is_pressed_twice(
+    open_desk: OpenDesk, call: Call, proxy: CuttableProxy
+):
+    desk = await open_desk(url=proxy.url)
+    await call()
+    await expect(desk.section("ringing")).to_have_count(1)
+    proxy.hold_answers()
+    await desk.press("a")
+    await expect(desk.notice("waiting for the server")).to_be_visible()
+    proxy.release_answers()
+    await expect(desk.section("mine")).to_have_count(1)
