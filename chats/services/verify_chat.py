@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chats.models import BodyPart, Chat, ChatEvent, Direction, Message, Session
 from chats.services.chain import canonical_data, event_hash, genesis_hash
 from chats.services.chain_heads import Head
+from chats.services.readings import readings_digest
 from chats.services.texts import text_digest
 
 # Marks a message or part whose content retention has removed; its digests stay.
@@ -75,7 +76,10 @@ def _chain(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
 
 def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
     messages = {
-        m.pk: m for m in Message.objects.filter(chat=chat).prefetch_related("parts", "fixes")
+        m.pk: m
+        for m in Message.objects.filter(chat=chat).prefetch_related(
+            "parts", "fixes", "additional_data"
+        )
     }
     told = {"message-received": Direction.IN, "message-queued": Direction.OUT}
     for event in events:
@@ -106,9 +110,19 @@ def _fault(message: Message, event: ChatEvent, direction: Direction) -> str | No
     for part in parts:
         if not _holds(part):
             return f"the content of part {part.position} is not the recorded one"
-    if ERASED not in message.flags and len(message.fixes.all()) != data.get("fixes", 0):
-        return "its positions are not as many as recorded"
+    if ERASED not in message.flags and _readings(message) != data.get("readingsSha256"):
+        return "its positions or additional data are not the recorded ones"
     return None
+
+
+def _readings(message: Message) -> str | None:
+    fixes = sorted(message.fixes.all(), key=lambda fix: fix.pk)
+    blocks = sorted(message.additional_data.all(), key=lambda block: block.pk)
+    if not fixes and not blocks:
+        return None
+    return readings_digest(
+        ((fix, fix.at) for fix in fixes), ((block.kind, block.data) for block in blocks)
+    )
 
 
 def _state(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from chats.models import BodyPart, Chat, ChatEvent, LocationFix, Message
+from chats.models import AdditionalData, BodyPart, Chat, ChatEvent, LocationFix, Message
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
 from chats.services.send_text import send_text
@@ -171,6 +171,15 @@ def _remove_position(chat: Chat) -> None:
     LocationFix.objects.filter(chat=chat).delete()
 
 
+def _move_position(chat: Chat) -> None:
+    LocationFix.objects.filter(chat=chat).update(latitude=0.0)
+
+
+def _invent_data(chat: Chat) -> None:
+    message = Message.objects.get(chat=chat, msg_id=2)
+    AdditionalData.objects.create(chat=chat, message=message, kind="Comment", data={"a": "b"})
+
+
 def _stop_silently(chat: Chat) -> None:
     Chat.objects.filter(pk=chat.pk).update(session="stopped", ended_by="caller")
 
@@ -183,6 +192,8 @@ def _close_silently(chat: Chat) -> None:
     ("forgery", "seq"),
     [
         (_remove_position, 3),
+        (_move_position, 3),
+        (_invent_data, 3),
         (_stop_silently, 0),
         (_close_silently, 0),
         (_change_actor, 2),

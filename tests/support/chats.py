@@ -12,6 +12,7 @@ from django.db import transaction
 from chats.models import AdditionalData, BodyPart, Chat, LocationFix, Message
 from chats.services.chain import CALLER, append_event, genesis_hash
 from chats.services.outbox import wake_readers
+from chats.services.readings import readings_digest
 from chats.services.texts import text_digest
 from psap.models import CALL_TAKER, Psap, User
 
@@ -103,8 +104,9 @@ def receive_message(
             sha256=hashlib.sha256(content).digest(),
             content=content,
         )
+    fixes = []
     if position is not None:
-        LocationFix.objects.create(
+        fix = LocationFix.objects.create(
             chat=chat,
             message=message,
             shape="Circle",
@@ -114,6 +116,7 @@ def receive_message(
             method="GPS",
             at=at,
         )
+        fixes.append((fix, at))
     for kind, data in additional:
         AdditionalData.objects.create(chat=chat, message=message, kind=kind, data=data)
     append_event(
@@ -127,7 +130,12 @@ def receive_message(
             "msgId": msg_id,
             "textSha256": text_digest(text),
             "parts": [hashlib.sha256(content).hexdigest() for content in parts],
-            "fixes": int(position is not None),
+            "fixes": len(fixes),
+            **(
+                {"readingsSha256": readings_digest(fixes, additional)}
+                if fixes or additional
+                else {}
+            ),
         },
     )
     transaction.on_commit(wake_readers)

@@ -4,7 +4,6 @@ Two passes, because primary keys are drawn between them: `decide` runs the sessi
 tells how many messages there will be, `write` makes the rows once their keys are known.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,8 @@ from chats.services.batch import EventRows
 from chats.services.chain import CALLER, SYSTEM
 from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.incoming.records import ChatState, IncomingMessage, Machine, Step
+from chats.services.readings import readings_digest
+from chats.services.texts import text_digest
 
 START = 257
 IN_MESSAGE, OUT_MESSAGE = Direction.IN.value, Direction.OUT.value
@@ -166,13 +167,7 @@ class Rows:
             at=at,
             actor=CALLER,
             message_id=message_id,
-            data={
-                "fixes": len(message.fixes),
-                "msgId": message.msg_id,
-                "parts": [part.sha256.hex() for part in message.parts],
-                "textSha256": text_digest(message.text),
-                "type": message.msg_type,
-            },
+            data=_what_came(message),
         )
         if message.msg_id is not None:
             chat.last_in_msg_id = max(message.msg_id, chat.last_in_msg_id or 0)
@@ -214,9 +209,19 @@ class Rows:
         )
 
 
-def text_digest(text: str) -> str:
-    """Return the SHA-256 of a text's UTF-8 bytes in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def _what_came(message: IncomingMessage) -> dict[str, Any]:
+    """Say what a message brought, content by its digest."""
+    data: dict[str, Any] = {
+        "fixes": len(message.fixes),
+        "msgId": message.msg_id,
+        "parts": [part.sha256.hex() for part in message.parts],
+        "textSha256": text_digest(message.text),
+        "type": message.msg_type,
+    }
+    if message.fixes or message.additional:
+        fixes = ((fix, fix.at or message.received_at) for fix in message.fixes)
+        data["readingsSha256"] = readings_digest(fixes, message.additional)
+    return data
 
 
 def flag_column(flags: tuple[str, ...]) -> str:
