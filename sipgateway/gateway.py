@@ -165,6 +165,7 @@ class Gateway:
         return Credentials(configuration.username, configuration.password)
 
     def _acknowledge(self, arrival: Arrival) -> None:
+        self._presence.committed(arrival)
         self._intake.acknowledge(arrival)
 
     def _hand_over(self, journaled: Journaled) -> None:

@@ -87,6 +87,7 @@ class Housekeeping:
             await self._do(self._beat)
             if turn % FLUSH_EVERY == 0:
                 await self._do(self._flush)
+                await self._do(self._forget_ended)
             await self._do(self._find_lost)
             if turn % SWEEP_EVERY == 0:
                 await self._do(self._sweep_settled_journal)
@@ -121,7 +122,7 @@ class Housekeeping:
         connection = await self._database.connection()
         cursor = await connection.execute(
             "SELECT id, call_id, unique_part, element, caller_uri, target_uri, local_tag, liveness,"
-            " transport, peer, last_sign_of_life, EXISTS (SELECT FROM chats_message m"
+            " transport, peer, last_sign_of_life, asserted_uri, EXISTS (SELECT FROM chats_message m"
             " WHERE m.chat_id = c.id AND m.direction = 'out' AND m.status = 'delivered')"
             " FROM chats_chat c WHERE session = 'open' AND disposition IS NULL"
         )
@@ -138,7 +139,8 @@ class Housekeeping:
                     peer=row[9],
                     last_sign_of_life=row[10],
                     heartbeat_due=self._clock() + self.configuration.heartbeat_interval,
-                    greeted=row[11],
+                    asserted_uri=row[11],
+                    greeted=row[12],
                 )
             )
 
@@ -160,6 +162,16 @@ class Housekeeping:
         self._presence.put_back([chat for chat in chats if chat.id not in written], {})
         if requeued:
             self._outbox_filled()
+
+    async def _forget_ended(self) -> None:
+        """Drop the chats that somebody else has ended: a call-taker, or another gateway."""
+        connection = await self._database.connection()
+        cursor = await connection.execute(
+            "SELECT id FROM chats_chat WHERE id = ANY(%s) AND session <> 'open'",
+            (self._presence.ids(),),
+        )
+        for (chat_id,) in await cursor.fetchall():
+            self._presence.forget(chat_id)
 
     async def _find_lost(self) -> None:
         """Mark silent chats lost; while we were away ourselves nobody could be heard."""

@@ -7,6 +7,7 @@ is two seconds of signs of life.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 
 from chats.services.incoming import ChatState
 from sipgateway.arrivals import Arrival
@@ -33,7 +34,17 @@ class LiveChat:
     heartbeat_due: float
     greeted: bool = False
     heartbeat_branch: str = ""
-    last_body: bytes | None = None
+    asserted_uri: str = ""
+    last_body: bytes = b""
+
+
+def _key_of(arrival: Arrival) -> Key:
+    identifiers = arrival.identifiers
+    return identifiers.unique_part, identifiers.element, arrival.caller.uri
+
+
+def _digest(body: bytes) -> bytes:
+    return blake2b(body, digest_size=16).digest()
 
 
 class Presence:
@@ -60,17 +71,17 @@ class Presence:
     def absorbs(self, arrival: Arrival) -> bool:
         """Take a heartbeat that brings nothing new; False when it belongs on the record.
 
-        New is another body than the last heartbeat's, another liveness, or a chat unknown here.
+        New is another body than that of the last heartbeat on the record, another liveness, or a
+        chat unknown here. What does not come with the chat's asserted identity never counts as it.
         """
         identifiers = arrival.identifiers
         if identifiers.msg_type not in HEARTBEATS:
             return False
-        chat = self._by_key.get((identifiers.unique_part, identifiers.element, arrival.caller.uri))
-        if chat is None:
+        chat = self._by_key.get(_key_of(arrival))
+        if chat is None or arrival.caller.asserted_uri != chat.asserted_uri:
             return False
         body = arrival.request.body
-        if body and body != chat.last_body:
-            chat.last_body = body
+        if body and _digest(body) != chat.last_body:
             return False
         shown = "alive" if identifiers.msg_type == MessageType.HEARTBEAT else "background"
         if shown != chat.liveness:
@@ -80,6 +91,13 @@ class Presence:
         self._unflushed[chat.id] = chat
         self._heard[chat.id] = arrival.received_at
         return True
+
+    def committed(self, arrival: Arrival) -> None:
+        """Note what is on the record now, against which the next heartbeat brings news or none."""
+        body = arrival.request.body
+        if body and (chat := self._by_key.get(_key_of(arrival))):
+            beats = arrival.identifiers.msg_type in HEARTBEATS
+            chat.last_body = _digest(body) if beats else b""
 
     def learn(self, chats: Iterable[ChatState], heartbeat_due: float) -> None:
         """Take over what a projection made of its chats; an ended one is forgotten."""
@@ -101,7 +119,8 @@ class Presence:
                 heartbeat_due=known.heartbeat_due if known else heartbeat_due,
                 greeted=known.greeted if known else False,
                 heartbeat_branch=known.heartbeat_branch if known else "",
-                last_body=known.last_body if known else None,
+                asserted_uri=state.asserted_uri,
+                last_body=known.last_body if known else b"",
             )
             self.add(chat)
             self._heard[chat.id] = state.last_sign_of_life
@@ -111,6 +130,10 @@ class Presence:
         if chat.call_id:
             self._by_id[chat.id] = chat
             self._by_key[chat.key] = chat
+
+    def ids(self) -> list[int]:
+        """Return the ids of all open chats."""
+        return list(self._by_id)
 
     def forget(self, chat_id: int) -> None:
         """Drop a chat that is no longer open."""

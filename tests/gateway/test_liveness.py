@@ -45,6 +45,23 @@ async def test_our_heartbeats_go_on_in_an_open_chat_without_msg_id_and_rows(gate
     assert [m["type"] for m in record.export(chat)["messages"]] == [257, 257]
 
 
+async def test_our_heartbeats_end_when_a_call_taker_closes_the_chat(gateway, record):
+    """Red when only what arrives ends a chat in memory: they went on until the next restart."""
+    closed, witness = Caller(), Caller()
+    target = gateway.target()
+    async with RawSip(target) as app, RawSip(target) as other:
+        chat = await started(app, closed, record)
+        await started(other, witness, record)
+        record.claim(chat)
+        record.close_chat(chat)
+        await app.until(lambda: lmpe.STOP in map(kind_of, app.requests))
+        beats, seen = len(other.requests), len(app.requests)
+        await other.until(lambda: len(other.requests) == beats + 3, within=15)
+        seen = len(app.requests)  # what was on its way is; from here on there is nothing
+        await other.until(lambda: len(other.requests) == beats + 6, within=15)
+        assert len(app.requests) == seen
+
+
 async def test_an_app_that_has_not_acknowledged_the_greeting_gets_no_heartbeat(gateway, record):
     silent, witness = Caller(), Caller()
     target = gateway.target()

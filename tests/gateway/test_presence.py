@@ -1,0 +1,87 @@
+"""What the gateway remembers of live chats, against what is on the record."""
+
+from datetime import UTC, datetime
+
+from sipgateway.arrivals import Arrival
+from sipgateway.presence import LiveChat, Presence
+from sipgateway.protocol.lmpe import identify, identify_caller, request_key
+from sipgateway.protocol.message import Request, parse_message
+from tests.support.caller import Caller
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Flow:
+    transport, reliable, peer = "udp", False, "192.0.2.1:5060"
+
+    def send(self, data: bytes) -> bool:
+        return True
+
+
+def arrival(data: bytes, *, trusted: bool = False) -> Arrival:
+    request = parse_message(data)
+    assert isinstance(request, Request)
+    return Arrival(
+        request=request,
+        identifiers=identify(request.headers),
+        caller=identify_caller(request.headers, trusts_assertion=trusted),
+        flow=Flow(),
+        transaction=None,  # type: ignore[arg-type]
+        received_at=NOW,
+        trunk="",
+        key=request_key(request),
+    )
+
+
+def presence_of(caller: Caller, asserted_uri: str = "") -> Presence:
+    presence = Presence()
+    key = (caller.unique_part, "app.example.org", "sip:anna@127.0.0.1")
+    presence.add(
+        LiveChat(
+            id=1,
+            call_id=caller.call_id,
+            key=key,
+            remote_uri=caller.uri,
+            local_tag="t",
+            liveness="alive",
+            transport="tcp",
+            peer="127.0.0.1:7",
+            last_sign_of_life=NOW,
+            heartbeat_due=0.0,
+            asserted_uri=asserted_uri,
+        )  # fmt: skip
+    )
+    return presence
+
+
+def test_a_heartbeat_with_news_is_no_old_one_before_it_is_on_the_record():
+    """Red when the body is noted on arrival: with a full journal its repetition was acknowledged
+    from memory, and the position was nowhere."""
+    caller = Caller()
+    presence = presence_of(caller)
+    beats = [arrival(caller.message(260, "here")) for _ in range(3)]
+    assert not presence.absorbs(beats[0])
+    assert not presence.absorbs(beats[1])
+    presence.committed(beats[1])
+    assert presence.absorbs(beats[2])
+
+
+def test_a_heartbeat_as_before_is_news_after_something_else_was_said():
+    caller = Caller()
+    presence = presence_of(caller)
+    presence.committed(arrival(caller.message(260, "here")))
+    presence.committed(arrival(caller.say("there")))
+    assert not presence.absorbs(arrival(caller.message(260, "here")))
+
+
+def test_only_the_asserted_identity_moves_the_way_to_a_chat_that_has_one():
+    """Red when the From alone decides: whoever knew the call identifier drew the answers away."""
+    caller = Caller()
+    presence = presence_of(caller, "sip:+43664@provider.example")
+    assertion = ("P-Asserted-Identity", "<sip:+43664@provider.example>")
+    proven = caller.message(260, headers=(assertion,))
+    assert not presence.absorbs(arrival(caller.heartbeat()))
+    assert not presence.absorbs(arrival(proven, trusted=False))
+    assert presence.way_of(1) == ("tcp", "127.0.0.1:7")
+    assert presence.absorbs(arrival(proven, trusted=True))
+    assert presence.way_of(1) == ("udp", "192.0.2.1:5060")
