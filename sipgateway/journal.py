@@ -16,10 +16,12 @@ from sipgateway.arrivals import Arrival
 from sipgateway.database import Database
 from sipgateway.failpoints import reach
 from sipgateway.interpret import storable
+from sipgateway.pace import Pace
 
 logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256
+CYCLE = 0.02
 LARGEST_BATCH_BYTES = 32 * 1024 * 1024
 LONGEST_QUEUE = 20_000
 LARGEST_QUEUE_BYTES = 256 * 1024 * 1024
@@ -44,6 +46,7 @@ class JournalWriter:
         hand_over: Callable[[Journaled], None],
     ) -> None:
         self._database = database
+        self._pace = Pace(asyncio.get_running_loop().time, cycle=CYCLE)
         self._acknowledge = acknowledge
         self._hand_over = hand_over
         self._queue: deque[Arrival] = deque()
@@ -68,6 +71,7 @@ class JournalWriter:
                 await self._write(batch)
             if not self._queue:
                 self._filled.clear()
+            await asyncio.sleep(self._pace.pause(len(batch)))
 
     def _take(self) -> list[Arrival]:
         batch: list[Arrival] = []

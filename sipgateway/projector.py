@@ -16,12 +16,14 @@ from sipgateway.configuration import Configuration
 from sipgateway.database import Database
 from sipgateway.interpret import interpret, interpret_text_alone
 from sipgateway.journal import Journaled
+from sipgateway.pace import Pace
 from sipgateway.protocol import session
 from sipgateway.waiting import WaitingRoom
 
 logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 512
+CYCLE = 0.05
 # How soon a chat that was held is tried again.
 LOOK_AGAIN = 0.1
 
@@ -57,6 +59,7 @@ class Projector:
         self._projected = projected
         self._queue: deque[IncomingMessage] = deque()
         self._journaled: deque[Journaled] = deque()
+        self._pace = Pace(clock, cycle=CYCLE)
         self._waiting = WaitingRoom(clock)
         self._filled = asyncio.Event()
 
@@ -89,7 +92,7 @@ class Projector:
             batch = self._next_batch()
             if batch:
                 await self._project(batch)
-                await asyncio.sleep(0)  # let the sockets have their turn
+                await asyncio.sleep(self._pace.pause(len(batch)))
                 continue
             self._filled.clear()
             try:
@@ -121,6 +124,7 @@ class Projector:
                 transport=arrival.flow.transport,
                 peer=arrival.flow.peer,
                 numbers=configuration.numbers,
+                trusted_peer=arrival.trusted_peer,
             )
             for journal_id, arrival in journaled
         ]
