@@ -21,6 +21,7 @@ class Arrival:
     received_at: datetime
     trunk: str
     key: bytes
+    trusted_peer: bool
 
     @property
     def size(self) -> int:

@@ -107,15 +107,17 @@ class Intake:
             return
         configuration = self._configuration()
         host, _ = split_address(flow.peer)
+        trusted = configuration.trusts(host)
         arrival = Arrival(
             request=request,
             identifiers=identify(request.headers),
-            caller=identify_caller(request.headers, trusts_assertion=configuration.trusts(host)),
+            caller=identify_caller(request.headers, trusts_assertion=trusted),
             flow=flow,
             transaction=outcome,
             received_at=datetime.now(UTC),
             trunk=configuration.trunk,
             key=request_key(request),
+            trusted_peer=trusted,
         )
         if self._presence.absorbs(arrival):
             self.acknowledge(arrival)

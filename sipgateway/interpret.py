@@ -5,6 +5,7 @@ beside it is stored all the same.
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 
 from chats.services.incoming import IncomingFix, IncomingMessage, IncomingPart
@@ -43,7 +44,8 @@ def interpret(
     trunk: str,
     transport: str,
     peer: str,
-    numbers: dict[str, str],
+    numbers: Mapping[str, str],
+    trusted_peer: bool,
 ) -> IncomingMessage:
     """Read a journaled MESSAGE for the record; never raises for what the message holds."""
     parts = split_body(request.headers, request.body)
@@ -69,6 +71,7 @@ def interpret(
         user_agent=storable(caller.user_agent),
         service=storable(called_service(request.uri, request.headers, numbers)),
         text=text,
+        trusted_peer=trusted_peer,
         parts=tuple(kept),
         fixes=tuple(fixes),
         additional=tuple(additional),
@@ -97,6 +100,7 @@ def interpret_text_alone(message: IncomingMessage) -> IncomingMessage:
         user_agent="",
         service=message.service,
         text=message.text,
+        trusted_peer=message.trusted_peer,
     )
 
 

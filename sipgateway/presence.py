@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
-from chats.services.incoming import ChatState
+from chats.services.incoming import ChatState, is_vouched_for
 from sipgateway.arrivals import Arrival
 from sipgateway.protocol.lmpe import MessageType
 
@@ -72,13 +72,15 @@ class Presence:
         """Take a heartbeat that brings nothing new; False when it belongs on the record.
 
         New is another body than that of the last heartbeat on the record, another liveness, or a
-        chat unknown here. What does not come with the chat's asserted identity never counts as it.
+        chat unknown here; and what only claims to be a caller whose identity was asserted.
         """
         identifiers = arrival.identifiers
         if identifiers.msg_type not in HEARTBEATS:
             return False
         chat = self._by_key.get(_key_of(arrival))
-        if chat is None or arrival.caller.asserted_uri != chat.asserted_uri:
+        if chat is None or not is_vouched_for(
+            chat.asserted_uri, arrival.caller.asserted_uri, trusted=arrival.trusted_peer
+        ):
             return False
         body = arrival.request.body
         if body and _digest(body) != chat.last_body:

@@ -1,6 +1,5 @@
 """What is in the journal and on no chat: found after a crash, and looked for ever after."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from chats.services.incoming import IncomingMessage
@@ -64,17 +63,18 @@ def _read(
 ) -> IncomingMessage:
     request = _request_of(raw)
     host, _ = split_address(peer)
-    numbers: Mapping[str, str] = configuration.numbers
+    trusted = configuration.trusts(host)
     return interpret(
         request,
         identify(request.headers),
-        identify_caller(request.headers, trusts_assertion=configuration.trusts(host)),
+        identify_caller(request.headers, trusts_assertion=trusted),
         journal_id=journal_id,
         received_at=received_at,
         trunk=trunk,
         transport=transport,
         peer=peer,
-        numbers=numbers,
+        numbers=configuration.numbers,
+        trusted_peer=trusted,
     )
 
 

@@ -124,6 +124,7 @@ const FLAGS = new Map([
   ["undecodable", "could not be decoded"],
   ["unsplittable", "broken, shown as it came"],
   ["nested-too-deep", "nested too deep, shown as it came"],
+  ["not-asserted", "sender not confirmed by the network"],
 ]);
 
 /** Flags that matter to a call-taker, in words. */

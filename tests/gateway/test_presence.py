@@ -30,6 +30,7 @@ def arrival(data: bytes, *, trusted: bool = False) -> Arrival:
         received_at=NOW,
         trunk="",
         key=request_key(request),
+        trusted_peer=trusted,
     )
 
 
@@ -80,8 +81,16 @@ def test_only_the_asserted_identity_moves_the_way_to_a_chat_that_has_one():
     presence = presence_of(caller, "sip:+43664@provider.example")
     assertion = ("P-Asserted-Identity", "<sip:+43664@provider.example>")
     proven = caller.message(260, headers=(assertion,))
+    another = ("P-Asserted-Identity", "<sip:mallory@provider.example>")
     assert not presence.absorbs(arrival(caller.heartbeat()))
-    assert not presence.absorbs(arrival(proven, trusted=False))
+    assert not presence.absorbs(arrival(proven))
+    assert not presence.absorbs(arrival(caller.message(260, headers=(another,)), trusted=True))
     assert presence.way_of(1) == ("tcp", "127.0.0.1:7")
     assert presence.absorbs(arrival(proven, trusted=True))
     assert presence.way_of(1) == ("udp", "192.0.2.1:5060")
+
+
+def test_a_trusted_peer_need_not_assert_in_each_heartbeat():
+    caller = Caller()
+    presence = presence_of(caller, "sip:+43664@provider.example")
+    assert presence.absorbs(arrival(caller.heartbeat(), trusted=True))

@@ -4,6 +4,7 @@
 belongs to, `plan` turns messages into rows and events without I/O, `projection` locks and writes.
 """
 
+from chats.services.incoming.plan import is_vouched_for
 from chats.services.incoming.projection import Projection, project_messages
 from chats.services.incoming.records import (
     ChatState,
@@ -20,5 +21,6 @@ __all__ = [
     "IncomingPart",
     "Projection",
     "Step",
+    "is_vouched_for",
     "project_messages",
 ]

@@ -119,6 +119,10 @@ class Rows:
 
     def _receive(self, chat: ChatState, message: IncomingMessage, message_id: int) -> None:
         at = message.received_at
+        vouched = is_vouched_for(
+            chat.asserted_uri, message.asserted_uri, trusted=message.trusted_peer
+        )
+        flags = message.flags + sequence_flags(chat.last_in_msg_id, message.msg_id)
         self.messages.append(
             (
                 message_id,
@@ -130,7 +134,7 @@ class Rows:
                 message.text,
                 RECEIVED,
                 at,
-                flag_column(message.flags + sequence_flags(chat.last_in_msg_id, message.msg_id)),
+                flag_column(flags if vouched else (*flags, "not-asserted")),
             )
         )
         for position, part in enumerate(message.parts):
@@ -173,7 +177,8 @@ class Rows:
             chat.last_in_msg_id = max(message.msg_id, chat.last_in_msg_id or 0)
         if message.text:
             chat.last_caller_text = at
-        chat.trunk, chat.transport, chat.peer = message.trunk, message.transport, message.peer
+        if vouched:
+            chat.trunk, chat.transport, chat.peer = message.trunk, message.transport, message.peer
         if message.asserted_uri and not chat.asserted_uri:
             chat.asserted_uri, chat.target_uri = message.asserted_uri, message.target_uri
             chat.changed = True
@@ -222,6 +227,15 @@ def _what_came(message: IncomingMessage) -> dict[str, Any]:
         fixes = ((fix, fix.at or message.received_at) for fix in message.fixes)
         data["readingsSha256"] = readings_digest(fixes, message.additional)
     return data
+
+
+def is_vouched_for(known: str, asserted: str, *, trusted: bool) -> bool:
+    """Whether a message with a chat's From may be its caller's, and so say where answers go.
+
+    Anybody can write a From. Where a trusted peer has asserted who the caller is, only such a
+    peer counts, and no assertion of somebody else; real ones assert no more than the start.
+    """
+    return not known or asserted == known or (trusted and not asserted)
 
 
 def flag_column(flags: tuple[str, ...]) -> str:

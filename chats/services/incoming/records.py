@@ -53,6 +53,7 @@ class IncomingMessage:
     user_agent: str
     service: str
     text: str
+    trusted_peer: bool = False  # may assert identities (RFC 3325)
     parts: tuple[IncomingPart, ...] = ()
     fixes: tuple[IncomingFix, ...] = ()
     additional: tuple[tuple[str, Mapping[str, Any]], ...] = ()
