@@ -32,6 +32,11 @@ _INSERT = (
     b" %b::text[], %b::bytea[]) ON CONFLICT (request_key) DO NOTHING RETURNING request_key, id"
 )
 
+_UNPROJECTED = (
+    b"SELECT j.request_key, j.id FROM chats_journal j WHERE j.request_key = ANY(%b::bytea[])"
+    b" AND NOT EXISTS (SELECT FROM chats_message m WHERE m.journal_id = j.id) ORDER BY j.id"
+)
+
 Journaled = list[tuple[int, Arrival]]
 
 
@@ -96,10 +101,26 @@ class JournalWriter:
             ids = await self._database.retry(lambda: self._insert(batch, raw_alone=True))
         reach("after-commit")
         for arrival in batch:
-            self._acknowledge(arrival)
+            try:
+                self._acknowledge(arrival)
+            except Exception:  # one answer that cannot be written must not cost the others theirs
+                logger.exception("no answer to %s", arrival.flow.peer)
         reach("after-200")
-        # A key without an id was in the journal before: a retransmission over a restart.
-        self._hand_over([(ids[a.key], a) for a in batch if a.key in ids])
+        arrivals = {arrival.key: arrival for arrival in reversed(batch)}  # each key once
+        self._hand_over([(ids[key], a) for key, a in reversed(arrivals.items()) if key in ids])
+        if len(ids) < len(arrivals):
+            missing = [key for key in arrivals if key not in ids]
+            known = await self._database.retry(lambda: self._unprojected(missing))
+            self._hand_over([(journal_id, arrivals[key]) for key, journal_id in known])
+
+    async def _unprojected(self, keys: list[bytes]) -> list[tuple[bytes, int]]:
+        """Find what was in the journal before and is on no chat.
+
+        The answer to our COMMIT was lost, or it came to a gateway that died and is sent again.
+        """
+        connection = await self._database.connection()
+        cursor = await connection.execute(_UNPROJECTED, (keys,))
+        return [(bytes(key), journal_id) for key, journal_id in await cursor.fetchall()]
 
     async def _insert(
         self, batch: Sequence[Arrival], *, raw_alone: bool = False

@@ -1,37 +1,8 @@
 """What the gateway remembers of live chats, against what is on the record."""
 
-from datetime import UTC, datetime
-
-from sipgateway.arrivals import Arrival
 from sipgateway.presence import LiveChat, Presence
-from sipgateway.protocol.lmpe import identify, identify_caller, request_key
-from sipgateway.protocol.message import Request, parse_message
+from tests.support.arrivals import NOW, arrival
 from tests.support.caller import Caller
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Flow:
-    transport, reliable, peer = "udp", False, "192.0.2.1:5060"
-
-    def send(self, data: bytes) -> bool:
-        return True
-
-
-def arrival(data: bytes, *, trusted: bool = False) -> Arrival:
-    request = parse_message(data)
-    assert isinstance(request, Request)
-    return Arrival(
-        request=request,
-        identifiers=identify(request.headers),
-        caller=identify_caller(request.headers, trusts_assertion=trusted),
-        flow=Flow(),
-        transaction=None,  # type: ignore[arg-type]
-        received_at=NOW,
-        trunk="",
-        key=request_key(request),
-        trusted_peer=trusted,
-    )
 
 
 def presence_of(caller: Caller, asserted_uri: str = "") -> Presence:
