@@ -15,6 +15,14 @@ class Flow(Protocol):
         """Send now, or say that this flow is gone."""
         ...
 
+    def pause(self) -> None:
+        """Stop reading, where the other side then keeps what it has to say."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
+
 
 Receive = Callable[[bytes, Flow], None]
 

@@ -35,6 +35,7 @@ from sipgateway.udp import UdpListener
 logger = logging.getLogger(__name__)
 
 EXPIRE_TRANSACTIONS_EVERY = 0.5
+OFFER_AGAIN_EVERY = 0.1
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  (compared with, not bound to)
 
 
@@ -134,6 +135,7 @@ class Gateway:
             self._project(),
             self._outgoing.run(),
             self._expire_transactions(),
+            self._offer_again(),
             wakeup.listen(wakeup.OUTBOX, self._sender.wake),
         ]
 
@@ -153,6 +155,11 @@ class Gateway:
         while True:
             await asyncio.sleep(EXPIRE_TRANSACTIONS_EVERY)
             self._intake.expire()
+
+    async def _offer_again(self) -> None:
+        while True:
+            await asyncio.sleep(OFFER_AGAIN_EVERY)
+            self._intake.offer_again()
 
     def _database(self, name: str) -> Database:
         return Database(self._database_url, name)

@@ -4,6 +4,7 @@ MESSAGE is acknowledged by the journal after its COMMIT, never here; only a hear
 nothing new is answered from memory.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from sipgateway.protocol.lmpe import identify, identify_caller, request_key
 from sipgateway.protocol.message import Request, Response, parse_message
 from sipgateway.protocol.transaction import Retransmission, ServerTransactions
 from sipgateway.refusals import RefusalLog
+
+logger = logging.getLogger(__name__)
 
 MOST_EARLY = 10_000
 
@@ -48,6 +51,8 @@ class Intake:
         self._clock = clock
         self._transactions = ServerTransactions()
         self.refusals = RefusalLog(clock)
+        self._held: deque[Arrival] = deque()  # waits for room in the journal's queue
+        self._given: list[Flow] = []
         self._early: deque[tuple[Request, Flow]] | None = deque(maxlen=MOST_EARLY)
 
     def begin(self) -> None:
@@ -58,6 +63,12 @@ class Intake:
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """Take one datagram or one frame of a stream."""
+        try:
+            self._receive(data, flow)
+        except Exception:  # a fault of ours must not cost the others on that connection theirs
+            logger.exception("what %s sent was not understood", flow.peer)
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
         if not data.strip(b"\r\n\0"):
             return  # a keep-alive (RFC 5626 3.5.1)
         try:
@@ -121,10 +132,23 @@ class Intake:
         )
         if self._presence.absorbs(arrival):
             self.acknowledge(arrival)
-        elif not self._journal.offer(arrival):
-            # Full: silence, so that the app sends it again; a 503 could end its attempt.
-            self._transactions.forget(outcome)
+        elif self._held or not self._journal.offer(arrival):
             self.refusals.note(flow.peer, "journal queue full")
+            if flow.reliable:  # nobody repeats it: it waits, and what follows it with its sender
+                flow.pause()
+                self._held.append(arrival)
+            else:
+                # Silence, so that the app sends it again; a 503 could end its attempt.
+                self._transactions.forget(outcome)
+
+    def offer_again(self) -> None:
+        """Give the journal what it had no room for, and read on where that was all."""
+        while self._held and self._journal.offer(self._held[0]):
+            self._given.append(self._held.popleft().flow)
+        if not self._held:
+            for flow in self._given:
+                flow.resume()
+            self._given.clear()
 
     def acknowledge(self, arrival: Arrival) -> None:
         """Send the 200 and keep it for retransmissions."""

@@ -17,6 +17,10 @@ CONNECT_TIMEOUT = 5.0
 TIME_FOR_LAST_ANSWERS = 3.0
 # What a peer that does not read may pile up before its connection is given up.
 LARGEST_BACKLOG = 1024 * 1024
+# What all connections together may hold of messages that are not complete, and what each may
+# hold all the same: a header block.
+LARGEST_BUFFERS = 256 * 1024 * 1024
+LARGEST_SHARE = 128 * 1024
 
 
 class StreamIntake(Protocol):
@@ -27,16 +31,30 @@ class StreamIntake(Protocol):
     def refuse_stream(self, error: RemoteProtocolError, flow: Flow) -> None: ...
 
 
+class Buffers:
+    """Counts the bytes of incomplete messages over all connections."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def change(self, before: int, now: int) -> bool:
+        """Note what one connection holds; False when it must let go, since there is no room."""
+        self.total += now - before
+        return now <= LARGEST_SHARE or self.total <= LARGEST_BUFFERS
+
+
 class TcpConnection(asyncio.Protocol):
     """One connection: frames in, answers out, gone after ten idle minutes."""
 
     transport = "tcp"
     reliable = True
 
-    def __init__(self, flows: Flows, intake: StreamIntake) -> None:
+    def __init__(self, flows: Flows, intake: StreamIntake, buffers: Buffers) -> None:
         self.peer = ""
         self._flows = flows
         self._intake = intake
+        self._buffers = buffers
+        self._held = 0
         self._framer = StreamFramer()
         self._stream: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -54,6 +72,7 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._flows.closed(self)
+        self._hold(0)
         self._stream = None
         if self._idle:
             self._idle.cancel()
@@ -61,17 +80,28 @@ class TcpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._last_data = self._loop.time()
         self._framer.receive_data(data)
+        pinged = False
         try:
             while not isinstance(event := self._framer.next_event(), NeedData):
                 if isinstance(event, Frame):
                     self._intake.receive(event.data, self)
                 elif isinstance(event, KeepAlivePing):
-                    self.send(b"\r\n")  # RFC 5626 3.5.1
+                    pinged = True
                 elif isinstance(event, Oversized):
                     self._intake.refuse_oversized(event.data, self)
         except RemoteProtocolError as error:
             self._intake.refuse_stream(error, self)
             self.close()
+        if pinged:  # RFC 5626 3.5.1; a segment full of pings gets one answer
+            self.send(b"\r\n")
+        if not self._hold(self._framer.buffered):
+            logger.warning("%s is cut off: too much waits for its end", self.peer)
+            self.abort()
+            self._hold(0)
+
+    def _hold(self, size: int) -> bool:
+        before, self._held = self._held, size
+        return self._buffers.change(before, size)
 
     def eof_received(self) -> bool:
         """Keep our half for the last answers: the peer may still read, though not answer us."""
@@ -102,6 +132,11 @@ class TcpConnection(asyncio.Protocol):
         if self._stream is not None and not self._stream.is_closing():
             self._stream.resume_reading()
 
+    def abort(self) -> None:
+        """Close at once and forget what was read."""
+        if self._stream is not None:
+            self._stream.abort()
+
     def close(self) -> None:
         """Close after what is written has left."""
         if self._stream is not None:
@@ -121,6 +156,7 @@ class TcpListener:
     def __init__(self, flows: Flows, intake: StreamIntake) -> None:
         self._flows = flows
         self._intake = intake
+        self._buffers = Buffers()
         self._server: asyncio.Server | None = None
         self._connecting: dict[str, asyncio.Task[Flow]] = {}
 
@@ -148,7 +184,7 @@ class TcpListener:
             self._server.close()
 
     def _connection(self) -> TcpConnection:
-        return TcpConnection(self._flows, self._intake)
+        return TcpConnection(self._flows, self._intake, self._buffers)
 
     async def _open(self, host: str, port: int) -> Flow:
         loop = asyncio.get_running_loop()

@@ -34,6 +34,12 @@ class UdpFlow:
         self._listener.send(data, self.address)
         return True
 
+    def pause(self) -> None:
+        """Do nothing: a datagram that is not read is lost."""
+
+    def resume(self) -> None:
+        """Do nothing."""
+
     def to_port(self, port: int) -> "UdpFlow":
         """Return the flow to another port of the same host (RFC 3261 18.2.2)."""
         return UdpFlow(self._listener, (self.address[0], port))

@@ -1,0 +1,133 @@
+"""Memory stays bounded and nothing is dropped silently that nobody would send again."""
+
+from collections import deque
+
+from sipgateway import tcp
+from sipgateway.configuration import Configuration
+from sipgateway.flows import Flows
+from sipgateway.intake import Intake
+from sipgateway.presence import Presence
+from sipgateway.tcp import Buffers, TcpConnection
+from tests.support.caller import Caller
+
+
+class FakeTransport:
+    def __init__(self, port):
+        self.peer = ("192.0.2.1", port)
+        self.written = []
+        self.aborted = self.paused = False
+
+    def get_extra_info(self, name):
+        return self.peer
+
+    def is_closing(self):
+        return self.aborted
+
+    def is_reading(self):
+        return not self.paused
+
+    def get_write_buffer_size(self):
+        return 0
+
+    def write(self, data):
+        self.written.append(data)
+
+    def abort(self):
+        self.aborted = True
+
+    close = abort
+
+    def pause_reading(self):
+        self.paused = True
+
+    def resume_reading(self):
+        self.paused = False
+
+
+class FakeJournal:
+    """Takes as much as there is room for."""
+
+    def __init__(self, room):
+        self.room = room
+        self.taken = deque()
+
+    def offer(self, arrival):
+        if len(self.taken) >= self.room:
+            return False
+        self.taken.append(arrival)
+        return True
+
+
+def intake_of(journal):
+    return Intake(
+        journal=journal,
+        presence=Presence(),
+        outgoing=None,
+        configuration=Configuration,
+        commits_succeed=lambda: True,
+        clock=lambda: 0.0,
+    )
+
+
+def connected(intake, buffers, port=5060):
+    connection, transport = TcpConnection(Flows(lambda flow: None), intake, buffers), None
+    transport = FakeTransport(port)
+    connection.connection_made(transport)
+    return connection, transport
+
+
+async def test_a_thousand_connections_with_half_a_message_each_do_not_fill_the_memory(monkeypatch):
+    """Red without a bound over all of them: each may hold 16 MiB."""
+    monkeypatch.setattr(tcp, "LARGEST_BUFFERS", 10_000_000)
+    buffers, intake = Buffers(), intake_of(FakeJournal(0))
+    head = Caller().start().partition(b"Content-Length")[0] + b"Content-Length: 9000000\r\n\r\n"
+    pairs = [connected(intake, buffers, port) for port in range(1000, 1050)]
+    for connection, _ in pairs:
+        connection.data_received(head)
+        connection.data_received(b"x" * 1_000_000)
+    assert buffers.total <= 11_000_000
+    cut = [transport.aborted for _, transport in pairs]
+    assert not any(cut[:9]) and all(cut[10:])
+    for connection, _ in pairs:
+        connection.connection_lost(None)
+    assert buffers.total == 0
+
+
+async def test_a_message_over_tcp_waits_for_room_in_the_journal_and_is_taken_in_order():
+    """Red when it is dropped: over a reliable transport nobody sends it again."""
+    journal = FakeJournal(1)
+    intake = intake_of(journal)
+    intake.begin()
+    connection, transport = connected(intake, Buffers())
+    caller = Caller()
+    texts = ["eins", "zwei", "drei"]
+    connection.data_received(b"".join(map(caller.say, texts)))
+    assert transport.paused and len(journal.taken) == 1
+    intake.offer_again()
+    assert transport.paused
+    journal.room = 3
+    intake.offer_again()
+    assert [a.request.body.decode() for a in journal.taken] == texts
+    assert not transport.paused
+
+
+async def test_a_segment_full_of_pings_gets_one_answer():
+    connection, transport = connected(intake_of(FakeJournal(0)), Buffers())
+    connection.data_received(b"\r\n\r\n" * 10_000)
+    assert transport.written == [b"\r\n"]
+
+
+async def test_a_fault_of_ours_over_one_message_keeps_the_connection_for_the_next():
+    class Broken(FakeJournal):
+        def offer(self, arrival):
+            if not self.taken:
+                self.taken.append(None)
+                raise ValueError("a fault of ours")
+            return super().offer(arrival)
+
+    journal = Broken(5)
+    intake = intake_of(journal)
+    intake.begin()
+    connection, transport = connected(intake, Buffers())
+    connection.data_received(Caller().start() + Caller().start())
+    assert len(journal.taken) == 2 and not transport.aborted
