@@ -53,7 +53,10 @@ class Gateway:
         self._outgoing = Outgoing(clock)
         self._flows = Flows(self._outgoing.lose)
         self._journal = JournalWriter(
-            self._database("journal"), acknowledge=self._acknowledge, hand_over=self._hand_over
+            self._database("journal"),
+            acknowledge=self._acknowledge,
+            hand_over=self._hand_over,
+            is_behind=lambda: self._projector.is_behind,
         )
         self._projector = Projector(
             self._database("projector"),

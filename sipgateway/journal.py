@@ -49,8 +49,10 @@ class JournalWriter:
         *,
         acknowledge: Callable[[Arrival], None],
         hand_over: Callable[[Journaled], None],
+        is_behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
+        self._is_behind = is_behind
         self._pace = Pace(asyncio.get_running_loop().time, cycle=CYCLE)
         self._acknowledge = acknowledge
         self._hand_over = hand_over
@@ -71,6 +73,9 @@ class JournalWriter:
         """Write for ever; what cannot be committed yet waits, unacknowledged."""
         while True:
             await self._filled.wait()
+            if self._is_behind():  # what is journaled waits in memory: rather let it wait outside
+                await asyncio.sleep(CYCLE)
+                continue
             batch = self._take()
             if batch:
                 await self._write(batch)

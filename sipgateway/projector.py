@@ -23,6 +23,8 @@ from sipgateway.waiting import WaitingRoom
 logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 512
+# Bytes of what is journaled and not read for its chat yet; at 4 kB a message some 30,000.
+LARGEST_BACKLOG = 128 * 1024 * 1024
 CYCLE = 0.05
 # How soon a chat that was held is tried again.
 LOOK_AGAIN = 0.1
@@ -59,6 +61,7 @@ class Projector:
         self._projected = projected
         self._queue: deque[IncomingMessage] = deque()
         self._journaled: deque[Journaled] = deque()
+        self._handed_over = 0  # bytes
         self._pace = Pace(clock, cycle=CYCLE)
         self._waiting = WaitingRoom(clock)
         self._filled = asyncio.Event()
@@ -67,6 +70,7 @@ class Projector:
         """Take messages that were just committed to the journal."""
         if journaled:
             self._journaled.append(journaled)
+            self._handed_over += sum(arrival.size for _, arrival in journaled)
             self._filled.set()
 
     def take_up(self, messages: list[IncomingMessage]) -> None:
@@ -80,6 +84,11 @@ class Projector:
     def is_busy(self) -> bool:
         """Whether messages wait in memory that need nothing but their turn."""
         return bool(self._queue or self._journaled)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits that no more should be acknowledged for now."""
+        return self._handed_over > LARGEST_BACKLOG
 
     @property
     def backlog(self) -> int:
@@ -106,7 +115,9 @@ class Projector:
         while len(batch) < LARGEST_BATCH and (self._queue or self._journaled):
             message = self._queue.popleft() if self._queue else None
             if message is None:
-                self._queue.extend(self._interpret(self._journaled.popleft()))
+                journaled = self._journaled.popleft()
+                self._handed_over -= sum(arrival.size for _, arrival in journaled)
+                self._queue.extend(self._interpret(journaled))
             elif not self._waiting.joins(message):
                 batch.append(message)
         return batch

@@ -26,10 +26,10 @@ class Forgetful(JournalWriter):
 
 
 @asynccontextmanager
-async def writing(record, kind=JournalWriter, acknowledge=lambda arrival: None):
+async def writing(record, kind=JournalWriter, acknowledge=lambda arrival: None, **named):
     handed = []
     database = Database(record.database_url, "test")
-    writer = kind(database, acknowledge=acknowledge, hand_over=handed.extend)
+    writer = kind(database, acknowledge=acknowledge, hand_over=handed.extend, **named)
     task = asyncio.create_task(writer.run())
     try:
         yield writer, handed
@@ -78,3 +78,21 @@ async def test_an_answer_that_fails_costs_no_other(record):
         writer.offer(odd)
         writer.offer(good)
         await eventually(lambda: answered == [good] and len(handed) == 2, "the other is")
+
+
+async def test_nothing_is_acknowledged_while_the_chats_are_far_behind(record):
+    """Red without a bound: under more load than the projector's, memory grew until the end."""
+    behind, looked, answered = [True], asyncio.Event(), []
+
+    def is_behind():
+        looked.set()
+        return behind[0]
+
+    async with writing(record, acknowledge=answered.append, is_behind=is_behind) as (writer, _):
+        writer.offer(arrival(Caller().start()))
+        for _ in range(3):
+            looked.clear()
+            await looked.wait()
+        assert answered == []
+        behind[0] = False
+        await eventually(lambda: len(answered) == 1, "it is answered once there is room")
