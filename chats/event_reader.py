@@ -19,7 +19,14 @@ _OPTIONS = (
 # The gateway writes signs of life in batches, some seconds after they were seen.
 _SIGNS_OVERLAP = timedelta(seconds=10)
 
+# More than this at once is no news but a backlog, such as after a long outage.
+LONGEST_READ = 20_000
+
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+class TooFarBehind(Exception):
+    """More has happened since the last read than can be told one by one; the next read goes on."""
 
 
 class EventReader:
@@ -50,8 +57,19 @@ class EventReader:
         return connection
 
     async def read(self, connection: Connection) -> EventBatch | None:
-        """Return what was committed since the last read, as of one instant; None for nothing."""
-        found = await _fetch(connection, rows.EVENTS_AFTER_SNAPSHOT, {"previous": self._snapshot})
+        """Return what was committed since the last read, as of one instant; None for nothing.
+
+        Raises TooFarBehind, once, where that is too much.
+        """
+        found = await _fetch(
+            connection,
+            rows.EVENTS_AFTER_SNAPSHOT,
+            {"previous": self._snapshot, "most": LONGEST_READ + 1},
+        )
+        if len(found) > LONGEST_READ:
+            await connection.commit()
+            self._snapshot = found[0][0]
+            raise TooFarBehind
         events = [EventRow(*row[1:]) for row in found if row[1] is not None]
         batch = await _complete(connection, events) if events else None
         await connection.commit()

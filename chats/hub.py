@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from chats import wakeup, wire
 from chats.cancellation import is_cancelled
-from chats.event_reader import Connection, EventReader
+from chats.event_reader import Connection, EventReader, TooFarBehind
 from chats.frames import Frame, dump, event_frames
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,15 @@ class Feed:
     def offer(self, frames: Iterable[Frame | str]) -> None:
         """Append frames; beyond the bound the feed ends instead."""
         if len(self._frames) > LONGEST_FEED:
-            self.overflowed = True
-        else:
+            self.end()
+        elif not self.overflowed:
             self._frames.extend(frames)
+            self._filled.set()
+
+    def end(self) -> None:
+        """End the feed: its console starts over from a snapshot."""
+        self.overflowed = True
+        self._frames.clear()
         self._filled.set()
 
     async def take(self) -> list[Frame | str]:
@@ -98,8 +104,11 @@ class Hub:
                     await self._follow(connection)
             except (psycopg.Error, OSError) as error:
                 logger.warning("the event table is out of reach: %s", error)
-            except Exception:
-                logger.exception("following the event table failed")
+            except Exception as error:
+                if not isinstance(error, TooFarBehind):
+                    logger.exception("following the event table failed")
+                for feed in self._feeds:  # they may miss what was read last
+                    feed.end()
             await asyncio.sleep(RECONNECT_AFTER)
 
     async def _follow(self, connection: Connection) -> None:

@@ -177,5 +177,5 @@ EVENTS_AFTER_SNAPSHOT = (
     " LEFT JOIN chats_chatevent e"
     " ON e.xid >= pg_snapshot_xmin(%(previous)s::pg_snapshot)"
     " AND NOT pg_visible_in_snapshot(e.xid, %(previous)s::pg_snapshot)"
-    " ORDER BY e.chat_id, e.seq"
+    " ORDER BY e.chat_id, e.seq LIMIT %(most)s"
 )

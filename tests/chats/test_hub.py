@@ -9,8 +9,8 @@ import pytest
 from django.db import connection, transaction
 from pytest_django import Settings
 
+from chats import event_reader, wakeup
 from chats import hub as hub_module
-from chats import wakeup
 from chats.database_threads import DatabaseThreads, database_threads
 from chats.frames import Frame
 from chats.hub import Feed, Hub
@@ -193,3 +193,26 @@ def test_publishing_never_waits_for_redis(
     for _ in range(100):
         wakeup.publish(wakeup.EVENTS)
     assert time.monotonic() - started < 0.1
+
+
+async def test_after_more_than_can_be_told_consoles_start_over_and_the_hub_goes_on(
+    hub: Hub, feed: Feed, monkeypatch: pytest.MonkeyPatch
+):
+    """Red when all of a backlog is read at once: after a long outage it fitted into no memory."""
+    monkeypatch.setattr(event_reader, "LONGEST_READ", 10)
+    chat = await in_database(open_chat)
+    await events(feed, 1)
+
+    def write_many() -> None:
+        with transaction.atomic():
+            for number in range(12):
+                receive_message(chat, f"Text {number}")
+
+    await in_database(write_many)
+    async with asyncio.timeout(5):
+        while not feed.overflowed:
+            await feed.take()
+    fresh = hub.feed()
+    other = await in_database(open_chat)
+    assert await events(fresh, 1) == [(other.pk, 1)]
+    hub.leave(fresh)
