@@ -28,7 +28,10 @@ class FixRow:
 
 @dataclass(frozen=True, slots=True)
 class CardRow:
-    """A chat as the queue shows it; `head_seq` is the event that it includes last."""
+    """A chat as the queue shows it; `head_seq` is the event that it includes last.
+
+    `preview` is looked for in the last thousand messages, and `messages` counts to a thousand.
+    """
 
     id: int
     head_seq: int
@@ -125,14 +128,20 @@ _FIXES = (
 FIXES_OF_CHATS = f"{_FIXES} WHERE f.chat_id = ANY(%s) ORDER BY f.id"
 FIXES_OF_MESSAGES = f"{_FIXES} WHERE f.chat_id = ANY(%s) AND f.message_id = ANY(%s) ORDER BY f.id"
 
+# A card is read with each event: what it costs must not grow with the chat.
+_LOOKED_AT = 1000
+
 CARDS = f"""
 SELECT c.id, c.head_seq, c.call_id, c.service, c.session, c.ended_by, c.liveness,
   u.username, {_NAME.format("u")}, c.disposition, c.caller_uri, c.asserted_uri, c.display_name,
   c.language, c.opened_at, c.answered_at, c.ended_at, c.ringing_since, c.last_sign_of_life,
   c.last_caller_text, c.last_delivered, c.standalone, c.recovered, c.linked_to_id,
-  (SELECT left(m.text, 120) FROM chats_message m
-    WHERE m.chat_id = c.id AND m.direction = 'in' AND m.text <> '' ORDER BY m.id DESC LIMIT 1),
-  (SELECT count(*) FROM chats_message m WHERE m.chat_id = c.id),
+  (SELECT left(late.text, 120) FROM
+    (SELECT m.id, m.direction, m.text FROM chats_message m WHERE m.chat_id = c.id
+     ORDER BY m.id DESC LIMIT {_LOOKED_AT}) AS late
+    WHERE late.direction = 'in' AND late.text <> '' ORDER BY late.id DESC LIMIT 1),
+  (SELECT count(*) FROM
+    (SELECT FROM chats_message m WHERE m.chat_id = c.id LIMIT {_LOOKED_AT}) AS counted),
   f.*
 FROM chats_chat c
 LEFT JOIN psap_user u ON u.id = c.owner_id

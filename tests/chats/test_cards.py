@@ -1,0 +1,41 @@
+"""Cards of the queue: what each shows, at a cost that does not grow with the chat."""
+
+import time
+
+import pytest
+from django.db import connection
+
+from chats.models import Chat
+from chats.selectors import cards
+from tests.support.chats import open_chat
+
+pytestmark = pytest.mark.django_db
+
+
+def say_nothing(chat: Chat, times: int) -> None:
+    """Have an app report as often without a text, as one that moves does with each heartbeat."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO chats_message (chat_id, direction, type, text, status, at, flags)"
+            " SELECT %s, 'in', 260, '', 'received', now(), '{}' FROM generate_series(1, %s)",
+            [chat.pk, times],
+        )
+
+
+def test_the_latest_text_is_shown_behind_hundreds_of_reports():
+    chat = open_chat("help")
+    say_nothing(chat, 900)
+    (card,) = cards([chat.pk])
+    assert (card.preview, card.messages) == ("help", 901)
+
+
+def test_a_chat_of_many_thousand_messages_costs_its_card_no_more():
+    """Red when all are counted and searched for a text, with each event: 100 ms a card."""
+    chat = open_chat("help")
+    say_nothing(chat, 100_000)
+    cards([chat.pk])
+    started = time.perf_counter()
+    for _ in range(5):
+        (card,) = cards([chat.pk])
+    assert card.messages == 1000
+    assert time.perf_counter() - started < 0.15
