@@ -101,7 +101,8 @@ class Projector:
             batch = self._next_batch()
             if batch:
                 await self._project(batch)
-                await asyncio.sleep(self._pace.pause(len(batch)))
+                # Who has a backlog needs no pause to fill the next batch.
+                await asyncio.sleep(self._pace.pause(0 if self.is_busy else len(batch)))
                 continue
             self._filled.clear()
             try:

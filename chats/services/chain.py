@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from chats.models import Chat, ChatEvent
@@ -46,13 +47,18 @@ def event_hash(
     of microseconds.
     """
     canonical = (
-        f'{{"actor":{_quoted(actor)},"at":"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",'
+        f'{{"actor":{_quoted(actor)},"at":"{_time(at)}",'
         f'"chat":{chat_id},"data":{data},"kind":{_quoted(kind)},'
         f'"message":{"null" if message_id is None else message_id},"seq":{seq}}}'
     )
     return hashlib.sha256(previous + canonical.encode()).digest()
 
 
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=4096)  # few kinds and actors, told over and over
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 

@@ -28,21 +28,15 @@ def readings_digest(
 ) -> str:
     """Return the SHA-256 in hex of positions with their times, and of blocks of data, in order.
 
-    Canonical bytes as those of an event's data; numbers as Python's shortest text that gives the
-    same double, times as ISO 8601 in UTC.
+    Each field in UTF-8 with a NUL behind it, which no text on the record holds: `fix`, shape,
+    latitude, longitude, radius or nothing (the shortest text that gives the same double), method,
+    time in ISO 8601 in UTC; `data`, kind, and the block as an event's data is written.
     """
-    readings = {
-        "additionalData": [[kind, data] for kind, data in additional],
-        "fixes": [
-            [
-                fix.shape,
-                repr(fix.latitude),
-                repr(fix.longitude),
-                None if fix.radius is None else repr(fix.radius),
-                fix.method,
-                at.astimezone(UTC).isoformat(),
-            ]
-            for fix, at in fixes
-        ],
-    }
-    return hashlib.sha256(canonical_data(readings).encode()).hexdigest()
+    fields: list[str] = []
+    for fix, at in fixes:
+        radius = "" if fix.radius is None else repr(fix.radius)
+        fields += ("fix", fix.shape, repr(fix.latitude), repr(fix.longitude), radius, fix.method)
+        fields.append(at.astimezone(UTC).isoformat())
+    for kind, data in additional:
+        fields += ("data", kind, canonical_data(data))
+    return hashlib.sha256(("\0".join(fields) + "\0").encode()).hexdigest()
