@@ -6,14 +6,16 @@ beside it is stored all the same.
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from chats.services.incoming import IncomingFix, IncomingMessage, IncomingPart
 from sipgateway.protocol.additional import AdditionalDataError, parse_additional
 from sipgateway.protocol.body import Part, split_body, text_of
-from sipgateway.protocol.lmpe import Caller, Identifiers, called_service
+from sipgateway.protocol.lmpe import DEFAULT_SERVICE, Caller, Identifiers, called_service
 from sipgateway.protocol.message import Request
 from sipgateway.protocol.pidflo import PidfError, parse_pidf_lo
+from sipgateway.protocol.text import decode_text
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,10 @@ ADDITIONAL = frozenset(
 # Index rows of PostgreSQL hold 2,704 bytes, so what chats are found by is capped.
 LONGEST_NAME = 400
 LONGEST_ELEMENT = 255
+# What goes to every screen with a message: no human writes more, and no phone is at more places.
+LONGEST_TEXT = 100_000
+MOST_FIXES = 20
+MOST_BLOCKS = 10
 
 
 def storable(text: str, longest: int = LONGEST_NAME) -> str:
@@ -48,9 +54,12 @@ def interpret(
     trusted_peer: bool,
 ) -> IncomingMessage:
     """Read a journaled MESSAGE for the record; never raises for what the message holds."""
-    parts = split_body(request.headers, request.body)
-    text, text_flags = text_of(parts)
-    kept, fixes, additional = _read_parts(parts)
+    try:
+        read = _read(request, numbers)
+    except Exception:  # a fault of ours: better the bytes as text than a gateway that dies of them
+        logger.exception("message %d of the journal is not understood", journal_id)
+        text, _ = decode_text(request.body[:LONGEST_TEXT], "")
+        read = _Content(text, ("not-understood",), DEFAULT_SERVICE)
     return IncomingMessage(
         journal_id=journal_id,
         received_at=received_at,
@@ -62,20 +71,41 @@ def interpret(
         element=storable(identifiers.element, LONGEST_ELEMENT),
         msg_id=identifiers.msg_id,
         msg_type=identifiers.msg_type,
-        flags=identifiers.flags + text_flags,
+        flags=identifiers.flags + read.flags,
         caller_uri=storable(caller.uri),
         asserted_uri=storable(caller.asserted_uri),
         target_uri=storable(caller.target),
         display_name=storable(caller.display_name),
         language=storable(caller.language, 35),
         user_agent=storable(caller.user_agent),
-        service=storable(called_service(request.uri, request.headers, numbers)),
-        text=text,
+        service=storable(read.service),
+        text=read.text,
         trusted_peer=trusted_peer,
-        parts=tuple(kept),
-        fixes=tuple(fixes),
-        additional=tuple(additional),
+        parts=tuple(read.parts),
+        fixes=tuple(read.fixes[:MOST_FIXES]),
+        additional=tuple(read.additional[:MOST_BLOCKS]),
     )
+
+
+@dataclass(slots=True)
+class _Content:
+    """What a request says and carries."""
+
+    text: str
+    flags: tuple[str, ...]
+    service: str
+    parts: list[IncomingPart] = field(default_factory=list)
+    fixes: list[IncomingFix] = field(default_factory=list)
+    additional: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+
+def _read(request: Request, numbers: Mapping[str, str]) -> _Content:
+    parts = split_body(request.headers, request.body)
+    text, flags = text_of(parts)
+    if len(text) > LONGEST_TEXT:  # the parts keep it
+        text, flags = text[:LONGEST_TEXT], (*flags, "truncated")
+    service = called_service(request.uri, request.headers, numbers)
+    return _Content(text, flags, service, *_read_parts(parts))
 
 
 def interpret_text_alone(message: IncomingMessage) -> IncomingMessage:

@@ -18,6 +18,10 @@ from sipgateway.protocol.via import parse_via
 
 MAGIC_COOKIE = "z9hG4bK"
 
+MAX_KEPT = 256 * 1024 * 1024
+"""Bytes of answers that are kept; beyond it the oldest go before Timer J. An answer echoes up to
+64 KiB of the request's header fields, and a request that is not recognised here is so later."""
+
 Source = tuple[str, int] | str | None
 
 
@@ -74,8 +78,10 @@ def transaction_key(request: Request) -> bytes:
 class ServerTransactions:
     """All server transactions of a listener; every operation is O(1), amortised."""
 
-    def __init__(self, *, timer_j: float = TIMER_J) -> None:
+    def __init__(self, *, timer_j: float = TIMER_J, max_kept: int = MAX_KEPT) -> None:
         self._timer_j = timer_j
+        self._max_kept = max_kept
+        self._kept = 0
         self._trying: OrderedDict[bytes, ServerTransaction] = OrderedDict()
         self._completed: dict[bytes, bytes] = {}
         self._deadlines: deque[tuple[float, bytes]] = deque()
@@ -114,11 +120,18 @@ class ServerTransactions:
         if not transaction.reliable:
             self._completed[key] = response
             self._deadlines.append((now + self._timer_j, key))
+            self._kept += len(response)
+            while self._kept > self._max_kept:
+                self._forget_oldest()
 
     def forget(self, transaction: ServerTransaction) -> None:
         """Drop a request that cannot be taken now: its retransmission is a new transaction."""
         if self._trying.get(transaction.key) is transaction:
             del self._trying[transaction.key]
+
+    def _forget_oldest(self) -> None:
+        _, key = self._deadlines.popleft()
+        self._kept -= len(self._completed.pop(key))
 
     def timer(self) -> float | None:
         """When `expire` should be called next."""
@@ -134,10 +147,9 @@ class ServerTransactions:
         An unanswered one is given up after as long: its client has stopped by Timer F.
         """
         gone = 0
-        deadlines, completed = self._deadlines, self._completed
+        deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= now:
-            _, key = deadlines.popleft()
-            del completed[key]
+            self._forget_oldest()
             gone += 1
         while self._trying:
             key, transaction = next(iter(self._trying.items()))

@@ -47,6 +47,17 @@ def test_retransmitted_message_replays_the_final_response_until_timer_j() -> Non
     assert isinstance(again(transactions, 40.0), ServerTransaction)
 
 
+def test_answers_that_are_kept_are_bounded_in_bytes_and_the_oldest_go_first() -> None:
+    """Red when only Timer J ends them: 1,000 requests a second with 60 kB of Via are 2 GB."""
+    transactions = ServerTransactions(max_kept=250)
+    for number in range(5):
+        begin(transactions, cseq=f"{number + 1} MESSAGE").respond(b"x" * 100, float(number))
+    assert len(transactions) == 2
+    assert isinstance(again(transactions, 5.0, cseq="3 MESSAGE"), ServerTransaction)
+    assert again(transactions, 5.0, cseq="5 MESSAGE") == Retransmission(b"x" * 100)
+    assert transactions.expire(100.0) == 3 and len(transactions) == 0
+
+
 def test_over_a_reliable_transport_timer_j_is_zero() -> None:
     transactions = ServerTransactions()
     begin(transactions, reliable=True).respond(b"SIP/2.0 200 OK", 1.0)
