@@ -29,6 +29,7 @@ TURN = 1.0
 FLUSH_EVERY = 2
 SWEEP_EVERY = 5
 COMMITS_ARE_STALE_AFTER = 3.0
+PATIENCE_AFTER_OUTAGE = 15.0
 # A journal row that is younger is on its way through memory.
 SETTLED_AFTER = timedelta(seconds=5)
 
@@ -67,10 +68,18 @@ class Housekeeping:
         self._clock = clock
         self._started_at = datetime.now(UTC)
         self._last_commit = float("-inf")
+        self._patient_until = float("-inf")
 
     def commits_succeed(self) -> bool:
         """Say whether PostgreSQL has committed something for us just now."""
         return self._clock() - self._last_commit < COMMITS_ARE_STALE_AFTER
+
+    def desks_could_answer(self) -> bool:
+        """Say whether a desk that is silent is so by itself: not while PostgreSQL was away.
+
+        No lease could be renewed then; afterwards each desk gets the time for a ping or two.
+        """
+        return self.commits_succeed() and self._clock() >= self._patient_until
 
     async def start(self) -> None:
         """Load the configuration and the open chats; waits until PostgreSQL is there."""
@@ -96,6 +105,8 @@ class Housekeeping:
         """Let the chats of silent desks ring again, apart from the other chores."""
         while True:
             await asyncio.sleep(TURN)
+            if not self.desks_could_answer():
+                continue
             try:
                 await self._expire_leases()
             except Exception:  # a sweep that fails is tried again in a second
@@ -116,6 +127,8 @@ class Housekeeping:
         configuration = await load_configuration(connection)
         if configuration != self.configuration:  # the one in use remembers what it has worked out
             self.configuration = configuration
+        if COMMITS_ARE_STALE_AFTER < committed_at - self._last_commit < float("inf"):
+            self._patient_until = committed_at + PATIENCE_AFTER_OUTAGE
         self._last_commit = committed_at
 
     async def _load_presence(self) -> None:
