@@ -8,7 +8,6 @@ from django.db import close_old_connections
 
 from chats.services.leases import expire_leases
 
-
 # Of its own: the loop's threads may all be waiting for the name servers of strangers.
 _thread = ThreadPoolExecutor(1, "leases")
 
