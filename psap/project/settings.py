@@ -104,6 +104,7 @@ BEHIND_TLS = os.environ.get("PSAP_BEHIND_TLS") == "1"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600  # this host alone: others may have no TLS
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("PSAP_TRUSTED_ORIGINS", "").split(",") if o]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

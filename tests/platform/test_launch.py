@@ -1,5 +1,6 @@
 """Parts of the launcher on their own."""
 
+import os
 import shlex
 import subprocess
 import time
@@ -78,6 +79,12 @@ def test_a_path_that_the_supervisor_would_misread_is_refused(tmp_path: Path, nam
     with pytest.raises(LaunchError, match="PSAP_STATE_DIR"):
         claim_state_dir(environment)
     assert not environment.state_dir.exists()
+
+
+def test_logs_are_for_the_owner_alone(tmp_path: Path):
+    environment = read_environment({"PSAP_STATE_DIR": str(tmp_path / "state")})
+    os.close(claim_state_dir(environment))
+    assert (environment.state_dir / "log").stat().st_mode & 0o777 == 0o700
 
 
 def test_sockets_of_a_deep_state_directory_go_to_a_short_path():

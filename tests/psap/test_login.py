@@ -55,6 +55,39 @@ def test_somebody_guessing_elsewhere_does_not_lock_the_call_taker_out(user: User
     assert _login(Client(), PASSWORD, REMOTE_ADDR="192.0.2.1") == 302
 
 
+def test_behind_a_proxy_the_address_that_it_tells_counts(user: User, settings):
+    """Red when all come from the proxy: anybody could lock a call-taker out."""
+    settings.BEHIND_TLS = True
+    for _ in range(ALLOWED_FAILURES):
+        _login(Client(), "wrong", HTTP_X_REAL_IP="198.51.100.7")
+    assert _login(Client(), PASSWORD, HTTP_X_REAL_IP="198.51.100.7") == 200
+    assert _login(Client(), PASSWORD, HTTP_X_REAL_IP="192.0.2.1") == 302
+
+
+@pytest.mark.parametrize("told", ["", "nonsense", "\0", "1" * 5000])
+def test_an_address_that_is_none_is_not_believed(user: User, settings, told: str):
+    settings.BEHIND_TLS = True
+    assert _login(Client(), "wrong", HTTP_X_REAL_IP=told) == 200
+    assert LoginFailure.objects.get().address == "127.0.0.1"
+
+
+def test_without_a_proxy_nobody_tells_where_they_come_from(user: User):
+    for number in range(ALLOWED_FAILURES):
+        _login(Client(), "wrong", HTTP_X_REAL_IP=f"198.51.100.{number}")
+    assert _login(Client(), PASSWORD, HTTP_X_REAL_IP="192.0.2.1") == 200
+
+
+def test_attempts_count_before_they_are_tried(user: User, monkeypatch: pytest.MonkeyPatch):
+    """Red when only failures count: as many as fit into half a second at once were free."""
+    seen = []
+    monkeypatch.setattr(
+        "django.contrib.auth.forms.authenticate",
+        lambda *_, **__: seen.append(LoginFailure.objects.count()),
+    )
+    _login(Client(), "wrong")
+    assert seen == [1]
+
+
 def test_the_wait_ends_with_the_window_and_success_forgives(user: User):
     client = Client()
     for _ in range(ALLOWED_FAILURES):

@@ -21,7 +21,9 @@ def claim_state_dir(environment: Environment) -> int:
         )
     try:
         environment.state_dir.mkdir(parents=True, exist_ok=True)
-        (environment.state_dir / "log").mkdir(exist_ok=True)
+        log = environment.state_dir / "log"
+        log.mkdir(mode=0o700, exist_ok=True)
+        log.chmod(0o700)  # names of people who mistyped their password in the wrong field
         lock = os.open(environment.state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise LaunchError(f"{environment.state_dir} is not usable: {error.strerror}") from error
