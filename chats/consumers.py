@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ from chats import selectors, wire
 from chats.access import RoleMissing, SessionEnded
 from chats.commands import Command, CommandError, catch_up, execute, parse_command, refusal
 from chats.database_threads import database_threads
-from chats.frames import Frame, dump, event_frames
+from chats.frames import Frame, batches, dump, event_frames
 from chats.hub import Feed, current_hub
 from chats.lanes import lane
 from chats.opening import check_session, open_console
@@ -46,6 +46,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         self.session_key: str | None = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        self.takes_batches = b"batch=1" in self.scope["query_string"].split(b"&")
         self.user: User | None = None
         self.feed: Feed | None = None
         self.tasks: set[asyncio.Task[None]] = set()
@@ -93,16 +94,23 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         while not self.feed.overflowed:
             frames = await self.feed.take()
             async with self.sending:
-                for frame in frames:
-                    await self._pass_on(frame)
+                await self._pass_on(frames)
         await self.close(TOO_FAR_BEHIND)
 
-    async def _pass_on(self, frame: Frame | str) -> None:
-        if isinstance(frame, str):
-            await self.send(frame)
-        elif frame.seq > self.sent.get(frame.chat_id, 0):
-            self.sent[frame.chat_id] = frame.seq
-            await self.send(frame.text)
+    async def _pass_on(self, frames: Iterable[Frame | str]) -> None:
+        """Send what this browser was not told of yet, in one frame if it takes that."""
+        texts = []
+        for frame in frames:
+            if isinstance(frame, str):
+                texts.append(frame)
+            elif frame.seq > self.sent.get(frame.chat_id, 0):
+                self.sent[frame.chat_id] = frame.seq
+                texts.append(frame.text)
+        await self._send_all(texts)
+
+    async def _send_all(self, texts: Sequence[str]) -> None:
+        for text in batches(texts) if self.takes_batches else texts:
+            await self.send(text)
 
     async def _answer(self, command: Command) -> None:
         try:
@@ -121,9 +129,10 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         """Replay what was missed; live events wait meanwhile, so that the order holds."""
         async with self.sending:
             batch = await database_threads.run(catch_up, self.session_key, command)
-            for frame in event_frames(batch):
+            frames = event_frames(batch)
+            for frame in frames:
                 self.sent[frame.chat_id] = max(frame.seq, self.sent.get(frame.chat_id, 0))
-                await self.send(frame.text)
+            await self._send_all([frame.text for frame in frames])
         more = len(batch.events) >= selectors.LONGEST_REPLAY
         return {"re": command.id, "ok": True, "more": more}
 

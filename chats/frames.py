@@ -2,11 +2,14 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chats import wire
 from chats.selectors import EventBatch
+
+LARGEST_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,13 @@ def event_frames(batch: EventBatch) -> list[Frame]:
         )
         frames.append(Frame(event.chat_id, event.seq, dump(frame)))
     return frames
+
+
+def batches(texts: Sequence[str]) -> Iterator[str]:
+    """Put several frames into one; what is written already is not written again."""
+    for start in range(0, len(texts), LARGEST_BATCH):
+        part = texts[start : start + LARGEST_BATCH]
+        yield part[0] if len(part) == 1 else f'{{"ev":"batch","events":[{",".join(part)}]}}'
 
 
 def dump(frame: Any) -> str:

@@ -22,8 +22,9 @@ from chats.frames import Frame, dump, event_frames
 logger = logging.getLogger(__name__)
 
 POLL = 1.0
-# Wake-ups closer together than this are answered by one read.
-SHORTEST_PAUSE = 0.02
+# Wake-ups closer together than this are answered by one read, and that goes out together: each
+# frame wakes every console, and a read costs the same for one event and for ten.
+SHORTEST_PAUSE = 0.04
 SIGNS_EVERY = 2.0
 RECONNECT_AFTER = 1.0
 LONGEST_FEED = 5000

@@ -84,7 +84,9 @@ export class ConsoleSocket extends EventTarget {
       this.#attempt = 0;
       this.dispatchEvent(new Event("up"));
     }
-    this.dispatchEvent(new CustomEvent("message", { detail: envelope }));
+    for (const one of envelope.ev === "batch" ? envelope.events : [envelope]) {
+      this.dispatchEvent(new CustomEvent("message", { detail: one }));
+    }
   }
 
   #closed(socket, code) {

@@ -1,6 +1,7 @@
 """The WebSocket of a console, spoken to as a browser would."""
 
 import asyncio
+import json
 
 import pytest
 from django.contrib.sessions.models import Session as LoginSession
@@ -8,6 +9,7 @@ from django.db import transaction
 
 from chats import consumers
 from chats.database_threads import DatabaseThreads, database_threads
+from chats.frames import batches
 from chats.models import Chat
 from psap.models import ADMINISTRATOR, SUPERVISOR, User
 from tests.support.chats import make_psap, make_user, open_chat, receive_message
@@ -208,6 +210,39 @@ async def test_catch_up_replays_what_was_missed_in_order_before_what_follows(cha
     assert [event["seq"] for event in events] == [2, 3, 4, 5]
     texts = [event["message"]["text"] for event in events]
     assert texts == ["help", "are you there?", "during the gap", "afterwards"]
+
+
+async def test_a_client_that_takes_batches_gets_together_what_came_together(chat: Chat, desk: str):
+    def write() -> None:
+        with transaction.atomic():
+            for number in range(5):
+                receive_message(chat, f"text {number}")
+
+    async with console(desk, "?batch=1") as batched, console(desk) as single:
+        for screen in (batched, single):
+            await screen.event("snapshot")
+            await screen.say_text('{"do":"pong"}')
+        await in_database(write)
+        batch = await batched.event("batch")
+        await single.until(lambda frame: frame.get("seq") == 8)
+    apart = [frame for frame in single.frames if "seq" in frame]
+    assert [event["seq"] for event in batch["events"]] == [4, 5, 6, 7, 8]
+    assert batch["events"] == apart
+
+
+async def test_a_replay_comes_in_batches_too_and_before_its_reply(chat: Chat, desk: str):
+    async with console(desk, "?batch=1") as screen:
+        await screen.event("snapshot")
+        await screen.command("catch-up", seen={str(chat.pk): 1})
+    (batch,) = [frame for frame in screen.frames if frame.get("ev") == "batch"]
+    assert [event["seq"] for event in batch["events"]] == [2, 3]
+
+
+def test_one_frame_is_no_batch_and_many_are_several():
+    assert list(batches(["{}"])) == ["{}"]
+    together = [json.loads(text) for text in batches([f'{{"seq":{n}}}' for n in range(450)])]
+    assert [len(batch["events"]) for batch in together] == [200, 200, 50]
+    assert [event["seq"] for batch in together for event in batch["events"]] == list(range(450))
 
 
 async def test_no_event_falls_between_snapshot_and_feed(chat: Chat, desk: str):

@@ -31,10 +31,12 @@ def log_in(user: User) -> str:
 class Console:
     """One connected socket; every frame that was read stays in `frames`."""
 
-    def __init__(self, session_key: str | None, origin: str = "http://localhost") -> None:
+    def __init__(
+        self, session_key: str | None, origin: str = "http://localhost", query: str = ""
+    ) -> None:
         cookie = f"{settings.SESSION_COOKIE_NAME}={session_key}" if session_key else ""
         headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode())]
-        self._socket = WebsocketCommunicator(application, "/ws/console/", headers=headers)
+        self._socket = WebsocketCommunicator(application, f"/ws/console/{query}", headers=headers)
         self._ids = itertools.count(1)
         self.frames: list[Frame] = []
 
@@ -78,9 +80,9 @@ class Console:
 
 
 @asynccontextmanager
-async def console(session_key: str | None) -> AsyncIterator[Console]:
+async def console(session_key: str | None, query: str = "") -> AsyncIterator[Console]:
     """Connect a console; its snapshot is still to be read."""
-    opened = Console(session_key)
+    opened = Console(session_key, query=query)
     assert await opened.connect()
     try:
         yield opened
