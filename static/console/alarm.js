@@ -81,7 +81,8 @@ export class Alarm extends EventTarget {
   async #unlock() {
     try {
       if (!this.#context) {
-        this.#context = new AudioContext();
+        // Long buffers: the short ones of games keep a processor busy as long as it rings.
+        this.#context = new AudioContext({ latencyHint: "playback" });
         this.#context.onstatechange = () => this.#apply();
       }
       if (this.#context.state === "suspended") await this.#context.resume();

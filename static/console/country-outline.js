@@ -2,6 +2,7 @@
 export class CountryOutline {
   #url;
   #collection = null;
+  #latest = null;
 
   constructor(url) {
     this.#url = url;
@@ -22,10 +23,13 @@ export class CountryOutline {
   /** Name of the country around a position, "" at sea. */
   async countryAt(latitude, longitude) {
     const collection = await this.load();
-    for (const { properties, geometry } of collection?.features ?? []) {
+    const latest = this.#latest ? [this.#latest] : []; // most likely still there
+    for (const feature of [...latest, ...(collection?.features ?? [])]) {
+      const { properties, geometry } = feature;
       const polygons = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates;
       for (const [outer, ...holes] of polygons) {
         if (inside(outer, longitude, latitude) && !holes.some((hole) => inside(hole, longitude, latitude))) {
+          this.#latest = feature;
           return properties.name;
         }
       }

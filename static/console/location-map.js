@@ -24,6 +24,8 @@ export class LocationMap {
   #moved = false;
   #moving = false;
   #shown = null;
+  #visible = false;
+  #wish = null; // what to show once there is room for it
 
   /** @param tiles {url, attribution}; url "" for none */
   constructor(document, { outline, tiles }) {
@@ -56,7 +58,7 @@ export class LocationMap {
     // After the first paint: the outline is larger than all of the console's own code.
     const later = globalThis.requestIdleCallback ?? ((run) => setTimeout(run, 200));
     later(() => this.#drawOutline());
-    new ResizeObserver(() => this.#resized()).observe(this.#element);
+    new ResizeObserver(([{ contentRect }]) => this.#resized(contentRect.width > 0)).observe(this.#element);
   }
 
   focus() {
@@ -69,6 +71,9 @@ export class LocationMap {
    */
   show(fixes, chosen, { anew }) {
     if (anew) this.#moved = false;
+    // Without a size every view is too small, and each would project the whole world anew.
+    this.#wish = this.#visible ? null : [fixes, chosen, { anew: anew || Boolean(this.#wish?.[2].anew) }];
+    if (this.#wish) return;
     this.#layers.clearLayers();
     const latest = fixes.at(-1) ?? null;
     const fix = chosen ?? latest;
@@ -101,7 +106,7 @@ export class LocationMap {
   /** Follow the latest fix again. */
   follow() {
     this.#moved = false;
-    this.#goTo(this.#shown, [this.#shown]);
+    if (this.#shown) this.#goTo(this.#shown, [this.#shown]);
   }
 
   /** Show the surroundings and the others, but never so far out that the circle hides under its centre. */
@@ -165,12 +170,15 @@ export class LocationMap {
     L.geoJSON(collection, options).addTo(this.#overview).bringToBack();
   }
 
-  #resized() {
+  #resized(visible) {
+    this.#visible = visible;
+    if (!visible) return;
     this.#moving = true;
     this.#map.invalidateSize({ animate: false });
     this.#overview.invalidateSize({ animate: false });
     if (this.#shown) this.#lookAround(this.#shown);
     this.#moving = false;
+    if (this.#wish) this.show(...this.#wish);
   }
 }
 

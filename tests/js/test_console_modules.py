@@ -216,3 +216,43 @@ async def test_of_a_flood_of_notices_the_latest_are_said_together(page: Page):
         }"""
     )
     assert said == ["1", "1 more\n3\n4\n5"]
+
+
+async def test_a_batch_is_heard_as_the_events_that_it_holds(page: Page):
+    heard = await page.evaluate(
+        """async () => {
+            const { ConsoleSocket } = await import("/static/console/console-socket.js");
+            class StandIn { constructor() { StandIn.latest = this; } close() {} send() {} }
+            const real = globalThis.WebSocket;
+            globalThis.WebSocket = StandIn;
+            const socket = new ConsoleSocket("/ws/console/?batch=1");
+            const heard = [];
+            socket.addEventListener("message", ({ detail }) => heard.push(detail.seq));
+            socket.connect();
+            globalThis.WebSocket = real;
+            const say = (envelope) => StandIn.latest.onmessage({ data: JSON.stringify(envelope) });
+            say({ ev: "chat-opened", seq: 1 });
+            say({ ev: "batch", events: [{ seq: 2 }, { seq: 3 }] });
+            socket.disconnect();
+            return heard;
+        }"""
+    )
+    assert heard == [1, 2, 3]
+
+
+async def test_the_country_is_found_again_and_left_again(page: Page):
+    found = await page.evaluate(
+        """async () => {
+            const { CountryOutline } = await import("/static/console/country-outline.js");
+            const square = (name, x) => ({ properties: { name }, geometry: { type: "Polygon",
+                coordinates: [[[x, 0], [x + 9, 0], [x + 9, 9], [x, 9], [x, 0]]] } });
+            const json = JSON.stringify({ features: [square("East", 0), square("West", -10)] });
+            const outline = new CountryOutline(`data:application/json,${json}`);
+            const found = [];
+            for (const [x, y] of [[-5, 5], [-4, 5], [5, 5], [5, 40]]) {
+                found.push(await outline.countryAt(y, x));
+            }
+            return found;
+        }"""
+    )
+    assert found == ["West", "West", "East", ""]
