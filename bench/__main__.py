@@ -60,7 +60,7 @@ def _ingest(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _screen(options: argparse.Namespace) -> dict[str, Any]:
-    # Playwright is no requirement of the system or of `ingest`.
+    # What speaks to Chromium is no requirement of the system or of `ingest`.
     from bench.screen import ScreenPlan, measure_screen
 
     return measure_screen(

@@ -1,11 +1,10 @@
 """Consoles in Chromium: logged-in call-takers, each with a chat open, and a clock in each page."""
 
-import shutil
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from playwright.async_api import Browser, Page
+from bench.browser import Chromium, Page
 
 # Notes for each text of the bench that gets into the conversation how old it was then.
 # The observer runs before anything else may happen in the page: the text is in the document.
@@ -29,10 +28,19 @@ OBSERVER = """
 })();
 """
 # Twenty desks are twenty machines: all run the whole console, only some of them paint it here.
-STOP_PAINTING = "() => document.body.style.setProperty('display', 'none', 'important')"
-READ_SEEN = "() => Object.fromEntries(window.benchSeen)"
+STOP_PAINTING = "document.body.style.setProperty('display', 'none', 'important')"
+READ_SEEN = "Object.fromEntries(window.benchSeen)"
+LOG_IN = """
+(() => {{
+  const form = document.querySelector("form:has(input[name=password])");
+  form.username.value = {username};
+  form.password.value = {password};
+  return true;
+}})()
+"""
+SUBMIT = "form:has(input[name=password]) button[type=submit]"
 ANSWER = '.card[data-chat="{}"] .card-answer'
-PATIENCE_MS = 60_000
+SHOWN = """document.querySelector("[data-message-id] .message-text") !== null"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,48 +57,23 @@ class Desk:
         return {str(stamp): float(value) for stamp, value in found.items()}
 
 
-def chromium_path() -> str:
-    """Return the browser of the Debian package."""
-    return shutil.which("chromium") or "chromium"
-
-
-def launch_options() -> dict[str, Any]:
-    """Return how Chromium is started: every page works as if it were in front."""
-    return {
-        "executable_path": chromium_path(),
-        "headless": True,
-        "args": [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-timer-throttling",
-            "--disable-renderer-backgrounding",
-            "--disable-backgrounding-occluded-windows",
-        ],
-    }
-
-
 async def open_desk(
-    browser: Browser, url: str, login: tuple[str, str], chat: str, *, paints: bool
+    browser: Chromium, url: str, login: tuple[str, str], chat: str, *, paints: bool
 ) -> Desk:
     """Log in, answer the chat from the queue, and wait until it is on the screen."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE_MS)
-    page = await context.new_page()
-    await page.add_init_script(OBSERVER)
-    await page.goto(url)
-    await page.fill("input[name=username]", login[0])
-    await page.fill("input[name=password]", login[1])
-    await page.click("button[type=submit]")
+    page = await browser.open(url, OBSERVER)
+    username, password = map(json.dumps, login)
+    await page.until(LOG_IN.format(username=username, password=password))
+    await page.click(SUBMIT)
     await page.click(ANSWER.format(chat))
-    await page.wait_for_selector("[data-message-id] .message-text")
+    await page.until(SHOWN)
     if not paints:
         await page.evaluate(STOP_PAINTING)
     return Desk(page, chat, paints)
 
 
 async def open_desks(
-    browser: Browser,
+    browser: Chromium,
     url: str,
     logins: Sequence[tuple[str, str]],
     chats: Sequence[str],

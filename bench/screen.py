@@ -10,17 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from playwright.async_api import async_playwright
 
+from bench.browser import chromium
 from bench.callers import Callers
 from bench.children import Child, cpu_seconds_by_program, running
-from bench.desks import Desk, launch_options, open_desks
+from bench.desks import Desk, open_desks
 from bench.errors import BenchError
 from bench.instance import free_port
 from bench.machine import commit, describe_machine
@@ -31,6 +31,7 @@ from psap.project.environment import PROJECT_ROOT, Environment, read_environment
 from psap.project.launch import probes
 
 START_PATIENCE = 90.0
+IDLE_SECONDS = 5.0
 WARM_UP_SECONDS = 3.0
 LAST_TEXTS_WITHIN = 5.0
 PROJECTED_WITHIN = 10.0
@@ -96,15 +97,11 @@ async def _measure(plan: ScreenPlan, environment: Environment) -> dict[str, Any]
     try:
         await callers.open_chats()
         chats = await _chat_ids(environment, [c.unique_part for c in callers.everyone])
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(**launch_options())
-            try:
-                url = probes.url(environment)
-                report(f"{plan.chats} chats are open, now {plan.desks} desks")
-                desks = await open_desks(browser, url, logins, chats[: plan.desks], plan.painting)
-                return await _write_and_watch(plan, callers, desks)
-            finally:
-                await browser.close()
+        async with chromium(plan.directory) as browser:
+            url = probes.url(environment)
+            report(f"{plan.chats} chats are open, now {plan.desks} desks")
+            desks = await open_desks(browser, url, logins, chats[: plan.desks], plan.painting)
+            return await _write_and_watch(plan, callers, desks)
     finally:
         callers.close()
 
@@ -112,15 +109,14 @@ async def _measure(plan: ScreenPlan, environment: Environment) -> dict[str, Any]
 async def _write_and_watch(
     plan: ScreenPlan, callers: Callers, desks: Sequence[Desk]
 ) -> dict[str, Any]:
+    begun, used = time.monotonic(), cpu_seconds_by_program(os.getpid(), PROGRAMS)
+    await asyncio.sleep(IDLE_SECONDS)
+    idle = _cpu_since(begun, used)
     await callers.write(callers.everyone, rate=plan.rate, seconds=WARM_UP_SECONDS)
     begun, used = time.monotonic(), cpu_seconds_by_program(os.getpid(), PROGRAMS)
     report(f"warm, now {plan.rate:.0f} messages a second for {plan.seconds:.0f} s")
     sent = await callers.write(callers.everyone, rate=plan.rate, seconds=plan.seconds)
-    took = time.monotonic() - begun
-    cpu = {
-        name: round((seconds - used[name]) / took, 2)
-        for name, seconds in cpu_seconds_by_program(os.getpid(), PROGRAMS).items()
-    }
+    cpu = _cpu_since(begun, used)
     expected = sent[: len(desks)]
     seen = await _latencies(desks, expected)
     figures = _figures([value for desk in seen for value in desk])
@@ -128,7 +124,7 @@ async def _write_and_watch(
         value for desk, values in zip(desks, seen, strict=True) if desk.paints for value in values
     ]
     missed = sum(map(len, expected)) - figures["messages"]
-    report(f"{figures}, {missed} missed, cpu {cpu}")
+    report(f"{figures}, {missed} missed, cpu {cpu}, idle {idle}")
     return {
         **figures,
         "missed": missed,
@@ -136,7 +132,15 @@ async def _write_and_watch(
         "sent": sum(map(len, sent)),
         "refused": len(callers.refused),
         "cpu": cpu,
+        "idleCpu": idle,
     }
+
+
+def _cpu_since(begun: float, used: Mapping[str, float]) -> dict[str, float]:
+    """Return the processors that each program has taken since then."""
+    took = time.monotonic() - begun
+    now = cpu_seconds_by_program(os.getpid(), PROGRAMS)
+    return {name: round((seconds - used[name]) / took, 2) for name, seconds in now.items()}
 
 
 def _figures(times: Sequence[float]) -> dict[str, Any]:
