@@ -12,6 +12,7 @@ django_application = get_asgi_application()
 
 from chats.routing import websocket_urlpatterns  # noqa: E402  (models need Django set up first)
 from chats.web_process import BeatingApplication  # noqa: E402
+from psap.project.origins import OwnPortValidator  # noqa: E402
 
 # Cookies alone: the consumer asks the database itself, again and again, whose session it is.
 application = BeatingApplication(
@@ -19,7 +20,7 @@ application = BeatingApplication(
         {
             "http": django_application,
             "websocket": AllowedHostsOriginValidator(
-                CookieMiddleware(URLRouter(websocket_urlpatterns))
+                OwnPortValidator(CookieMiddleware(URLRouter(websocket_urlpatterns)))
             ),
         }
     )
