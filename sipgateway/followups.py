@@ -20,6 +20,9 @@ class Credentials:
     password: str
 
 
+NO_CREDENTIALS = Credentials("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """How the next request differs: another target, or a header line that answers a challenge."""

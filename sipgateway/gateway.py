@@ -18,8 +18,8 @@ from sipgateway.arrivals import Arrival
 from sipgateway.configuration import Configuration
 from sipgateway.database import Database
 from sipgateway.desks import expire_desk_leases
-from sipgateway.flows import Flows
-from sipgateway.followups import Credentials
+from sipgateway.flows import Flow, Flows, split_address
+from sipgateway.followups import NO_CREDENTIALS, Credentials
 from sipgateway.heartbeats import Heartbeats
 from sipgateway.housekeeping import Housekeeping
 from sipgateway.intake import Intake
@@ -87,7 +87,7 @@ class Gateway:
             outgoing=self._outgoing,
             routes=self._routes,
             public_uri=lambda: self._configuration().public_uri,
-            credentials=self._credentials,
+            credentials_for=self._credentials_for,
             way_of=self._presence.way_of,
             recorded=self._recorded,
         )
@@ -170,8 +170,12 @@ class Gateway:
     def _configuration(self) -> Configuration:
         return self._housekeeping.configuration
 
-    def _credentials(self) -> Credentials:
+    def _credentials_for(self, flow: Flow) -> Credentials:
+        """Give the trunk's password to the trunk alone: any app could ask us to prove it."""
         configuration = self._configuration()
+        host, _ = split_address(flow.peer)
+        if not (configuration.trusts(host) or self._routes.is_of_proxy(flow)):
+            return NO_CREDENTIALS
         return Credentials(configuration.username, configuration.password)
 
     def _acknowledge(self, arrival: Arrival) -> None:

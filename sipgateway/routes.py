@@ -6,7 +6,7 @@ The live connection that the chat came on, else the trunk's outbound proxy, else
 
 from collections.abc import Callable
 
-from sipgateway.flows import Flow, Flows
+from sipgateway.flows import Flow, Flows, split_address
 from sipgateway.outbound import ViaAddress
 from sipgateway.resolve import Resolver, Target, UnresolvableUri
 from sipgateway.tcp import TcpListener
@@ -35,6 +35,7 @@ class Routes:
         self._outbound_proxy = outbound_proxy
         self._host = host
         self._port = port
+        self._proxy_host = ""
 
     def via(self, flow: Flow) -> ViaAddress:
         """Say what our Via names on this flow."""
@@ -49,9 +50,18 @@ class Routes:
         flow = self.live(transport, peer)
         if flow is not None:
             return flow
-        return await self.resolve(self._outbound_proxy() or uri)
+        proxy = self._outbound_proxy()
+        if not proxy:
+            return await self._resolve(uri)
+        flow = await self._resolve(proxy)
+        self._proxy_host, _ = split_address(flow.peer)
+        return flow
 
-    async def resolve(self, uri: str) -> Flow:
+    def is_of_proxy(self, flow: Flow) -> bool:
+        """Say whether a flow leads to the trunk's outbound proxy."""
+        return bool(self._outbound_proxy()) and split_address(flow.peer)[0] == self._proxy_host
+
+    async def _resolve(self, uri: str) -> Flow:
         """Find the way to where a URI leads (RFC 3263); raises NoRoute."""
         try:
             return await self._reach(await self._resolver.resolve(uri))

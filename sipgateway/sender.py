@@ -78,7 +78,7 @@ class OutboxSender:
         outgoing: Outgoing,
         routes: Routes,
         public_uri: Callable[[], str],
-        credentials: Callable[[], Credentials],
+        credentials_for: Callable[[Flow], Credentials],
         way_of: Callable[[int], tuple[str, str] | None],
         recorded: Callable[[list[Delivery]], None],
     ) -> None:
@@ -87,7 +87,7 @@ class OutboxSender:
         self._outgoing = outgoing
         self._routes = routes
         self._public_uri = public_uri
-        self._credentials = credentials
+        self._credentials_for = credentials_for
         self._way_of = way_of
         self._recorded = recorded
         self._wake = asyncio.Event()
@@ -162,11 +162,10 @@ class OutboxSender:
 
     async def _dispatch(self, letter: Letter) -> None:
         try:
-            if letter.redirected_to:
-                flow = await self._routes.resolve(letter.redirected_to)
-            else:
-                transport, peer = self._way_of(letter.chat_id) or (letter.transport, letter.peer)
-                flow = await self._routes.find(transport, peer, letter.remote_uri)
+            transport, peer = self._way_of(letter.chat_id) or (letter.transport, letter.peer)
+            if letter.redirected_to:  # by the proxy where there is one: it guards what is inside
+                transport, peer = "", ""
+            flow = await self._routes.find(transport, peer, letter.request_uri)
             self._send(letter, flow)
         except NoRoute as error:
             self._judge(letter, None, str(error))
@@ -186,7 +185,7 @@ class OutboxSender:
             if response is None:
                 self._judge(letter, status, NO_ANSWER)
                 return
-            again = follow(letter, status, response, self._credentials())
+            again = follow(letter, status, response, self._credentials_for(flow))
             self._judge(letter, status, f"{status} {response.reason[:LONGEST_REASON]}", again)
 
         self._outgoing.send(data, letter.branch, flow, done)

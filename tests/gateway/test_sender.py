@@ -9,7 +9,7 @@ import pytest
 
 from chats.models import DeliveryStatus
 from sipgateway import sender as sending
-from sipgateway.followups import Credentials
+from sipgateway.followups import NO_CREDENTIALS
 from sipgateway.outbound import Letter, ViaAddress
 from sipgateway.sender import OutboxSender
 from sipgateway.verdicts import LONGEST_PAUSE, judge
@@ -85,7 +85,7 @@ async def running(outgoing, letter=LETTER):
         outgoing=outgoing,
         routes=FakeRoutes(),
         public_uri=lambda: "sip:psap@127.0.0.1",
-        credentials=lambda: Credentials("", ""),
+        credentials_for=lambda flow: NO_CREDENTIALS,
         way_of=lambda chat: None,
         recorded=lambda deliveries: None,
     )

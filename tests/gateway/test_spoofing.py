@@ -17,7 +17,11 @@ PROXY, STRANGER = "127.0.0.1", "127.0.0.2"
 @pytest.fixture(scope="module", autouse=True)
 def only_the_proxy_is_trusted(record):
     """Configured before the module's gateway starts."""
-    record.run(lambda: Trunk.objects.update(trusted_networks=f"{PROXY}/32"))
+    record.run(
+        lambda: Trunk.objects.update(
+            trusted_networks=f"{PROXY}/32", username="psap", password="secret"
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,3 +73,32 @@ async def test_an_asserted_caller_is_followed_to_another_connection(gateway, rec
         await eventually(lambda: len(record.texts_in(caller.call_id)) == 2, "it is on the record")
         record.send(chat, "Wir kommen")
         await app.until(lambda: texts_of(app.requests) == ["Wir kommen"])
+
+
+CHALLENGE = 'WWW-Authenticate: Digest realm="r", nonce="n", algorithm=MD5\r\n'
+
+
+@pytest.mark.parametrize(("address", "proves"), [(STRANGER, False), (PROXY, True)])
+async def test_the_trunks_password_is_proven_to_the_trunk_alone(gateway, record, address, proves):
+    """Red when every challenge is answered: any app could guess at the password at home, or have
+    us answer the trunk's own challenge for it."""
+    caller = Caller("UDP")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as app:
+        app.settimeout(10)
+        app.bind((address, 0))
+        app.connect(("127.0.0.1", gateway.port))
+        app.send(caller.start())
+        request = b""
+        while not request.startswith(b"MESSAGE"):
+            request = app.recv(65535)
+        head = request.decode().split("\r\n")
+        kept = [h for h in head if h.split(":")[0] in ("Via", "From", "To", "Call-ID", "CSeq")]
+        lines = "\r\n".join(["SIP/2.0 401 Unauthorized", *kept]) + "\r\n" + CHALLENGE
+        app.send(f"{lines}Content-Length: 0\r\n\r\n".encode())
+        if proves:
+            while b"Authorization: Digest" not in request:
+                request = app.recv(65535)
+            return
+    status = "SELECT m.status FROM chats_message m JOIN chats_chat c ON c.id = m.chat_id"
+    status += " WHERE c.call_id = %s AND m.direction = 'out'"
+    await eventually(lambda: record.value(status, caller.call_id) == "failed", "it has failed")
