@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import before_task_publish
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from psap import processes
@@ -41,7 +42,8 @@ def tick(self: Any) -> None:
 
 @shared_task
 def forget_old_rows() -> None:
-    """Delete the rows of programs that ended long ago, and old failed logins."""
+    """Delete the rows of programs that ended long ago, old failed logins and ended sessions."""
     now = timezone.now()
     ServiceProcess.objects.filter(beat_at__lt=now - FORGET_PROCESSES_AFTER).delete()
     LoginFailure.objects.filter(at__lt=now - FORGET_FAILURES_AFTER).delete()
+    Session.objects.filter(expire_date__lt=now).delete()

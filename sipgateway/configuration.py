@@ -3,12 +3,15 @@
 Read again every second, so that a change in the admin works without a restart.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from psycopg import AsyncConnection
+
+logger = logging.getLogger(__name__)
 
 Network = IPv4Network | IPv6Network
 VERDICTS_REMEMBERED = 4096
@@ -46,7 +49,17 @@ def _is_within(host: str, networks: tuple[Network, ...]) -> bool:
         address = ip_address(host)
     except ValueError:
         return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:  # a socket that takes both
+        address = address.ipv4_mapped
     return any(address in network for network in networks)
+
+
+def _networks(text: str) -> Iterator[Network]:
+    for written in text.split():
+        try:
+            yield ip_network(written, strict=False)
+        except ValueError:  # the admin checks them; whoever wrote it past the admin is told
+            logger.error("%r is no network: nobody in it is trusted", written)
 
 
 async def load_configuration(connection: AsyncConnection[tuple[Any, ...]]) -> Configuration:
@@ -71,5 +84,5 @@ async def load_configuration(connection: AsyncConnection[tuple[Any, ...]]) -> Co
         outbound_proxy=trunk[1],
         username=trunk[2],
         password=trunk[3],
-        trusted=tuple(ip_network(text, strict=False) for text in trunk[4].split()),
+        trusted=tuple(_networks(trunk[4])),
     )

@@ -116,7 +116,7 @@ class Housekeeping:
         """Do one chore; one that fails waits for its next turn and keeps no other from its own."""
         try:
             await self._database.retry(chore)
-        except psycopg.Error:
+        except Exception:  # a chore that fails must not end those that do not
             logger.exception("%s failed", chore.__name__)
 
     async def _beat(self) -> None:

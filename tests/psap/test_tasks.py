@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from psap import processes
@@ -52,3 +53,13 @@ def test_old_programs_and_failures_are_forgotten():
     forget_old_rows()
     assert ServiceProcess.objects.get().instance == processes.instance_name()
     assert not LoginFailure.objects.exists()
+
+
+def test_sessions_that_have_ended_are_deleted():
+    now = timezone.now()
+    for key, days in (("over", -1), ("running", 1)):
+        Session.objects.create(
+            session_key=key, session_data="", expire_date=now + timedelta(days=days)
+        )
+    forget_old_rows()
+    assert [session.session_key for session in Session.objects.all()] == ["running"]
