@@ -4,7 +4,7 @@ import { QueueCard } from "./queue-card.js";
 const SECTIONS = ["ringing", "mine", "closing", "others"];
 const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 const SHOWN = 100; // a section beyond that is a flood: its oldest come first, the rest is counted
-const PACE = 200;
+const PACE = 250;
 
 /**
  * The queue. Events only mark cards; the marked ones are written a few times a second, members
