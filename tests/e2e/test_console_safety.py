@@ -83,6 +83,27 @@ async def test_a_chat_without_position_never_shows_the_place_of_another(
     await expect(scale).to_contain_text(" m")
 
 
+async def test_a_map_that_had_no_room_shows_the_latest_position_once_it_has(
+    open_desk: OpenDesk, call: Call
+):
+    desk = await open_desk()
+    app = await call()
+    await desk.answer()
+    page = desk.page
+    await expect(page.locator("#map path.latest-fix")).to_have_count(1)
+    before = await page.evaluate("() => document.querySelector('#map path.latest-fix').outerHTML")
+    await page.evaluate("() => { document.body.style.display = 'none'; }")
+    app.move(47.9, 13.2, radius=900)
+    await app.say("gone on")
+    await expect(page.locator("#position-shape")).to_contain_text("± 900 m")
+    after = await page.evaluate("() => document.querySelector('#map path.latest-fix').outerHTML")
+    assert after == before
+    await page.evaluate("() => { document.body.style.display = ''; }")
+    await expect(page.locator("#map path.latest-fix")).to_be_in_viewport()
+    circle, dot = await page.evaluate(CIRCLE_AND_DOT)
+    assert circle > 1.5 * dot
+
+
 async def test_the_circle_of_a_position_is_larger_than_its_centre_and_to_scale(
     open_desk: OpenDesk, call: Call
 ):
