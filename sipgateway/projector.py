@@ -100,7 +100,9 @@ class Projector:
         while True:
             batch = self._next_batch()
             if batch:
-                await self._project(batch)
+                projecting = asyncio.create_task(self._project(batch))
+                await self._read_ahead(projecting)
+                await projecting
                 # Who has a backlog needs no pause to fill the next batch.
                 await asyncio.sleep(self._pace.pause(0 if self.is_busy else len(batch)))
                 continue
@@ -114,14 +116,22 @@ class Projector:
     def _next_batch(self) -> list[IncomingMessage]:
         batch = self._waiting.due()
         while len(batch) < LARGEST_BATCH and (self._queue or self._journaled):
-            message = self._queue.popleft() if self._queue else None
-            if message is None:
-                journaled = self._journaled.popleft()
-                self._handed_over -= sum(arrival.size for _, arrival in journaled)
-                self._queue.extend(self._interpret(journaled))
-            elif not self._waiting.joins(message):
+            if not self._queue:
+                self._read()
+            elif not self._waiting.joins(message := self._queue.popleft()):
                 batch.append(message)
         return batch
+
+    async def _read_ahead(self, projecting: asyncio.Task[None]) -> None:
+        """Read what was journaled meanwhile, as long as PostgreSQL is busy with a batch."""
+        while self._journaled and len(self._queue) < LARGEST_BATCH and not projecting.done():
+            await asyncio.sleep(0)
+            self._read()
+
+    def _read(self) -> None:
+        journaled = self._journaled.popleft()
+        self._handed_over -= sum(arrival.size for _, arrival in journaled)
+        self._queue.extend(self._interpret(journaled))
 
     def _interpret(self, journaled: Journaled) -> list[IncomingMessage]:
         configuration = self._configuration()
