@@ -15,7 +15,7 @@ FENCE = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"\bPSAP_[A-Z][A-Z_]*[A-Z]\b")
 PUBLISHED = sorted(
     path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")]
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("[!.]*/README.md")]
     if "var" not in path.parts and ".venv" not in path.parts
 )
 
