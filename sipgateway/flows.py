@@ -72,6 +72,3 @@ class Flows:
         if transport == "udp":
             return self._datagram_flow(peer) if self._datagram_flow else None
         return self._connections.get(peer)
-
-    def __len__(self) -> int:
-        return len(self._connections)

@@ -74,7 +74,7 @@ class Intake:
         try:
             message = parse_message(data)
         except RemoteProtocolError as error:
-            self._refuse(error, flow)
+            self.refuse(error, flow)
             return
         if isinstance(message, Response):
             self._outgoing.receive_response(message)
@@ -86,19 +86,21 @@ class Intake:
         elif message.method != "ACK":  # an ACK is never answered
             self._answer(message, flow, 405, (ALLOW,))
 
-    def refuse_stream(self, error: RemoteProtocolError, flow: Flow) -> None:
-        """Answer what made a stream unreadable, as far as that can be answered."""
-        self._refuse(error, flow)
+    def refuse(self, error: RemoteProtocolError, flow: Flow) -> None:
+        """Count what could not be taken, and answer it as far as it can be answered."""
+        self.refusals.note(flow.peer, f"{error.status} {error.reason}")
+        request = error.request
+        if isinstance(request, Request) and request.method != "ACK":
+            self._answer(request, flow, error.status)
 
     def refuse_oversized(self, header: bytes, flow: Flow) -> None:
         """Answer 413 to a message over the hard limit, of which only the header was read."""
         try:
-            request = parse_message(header)
+            message = parse_message(header)
         except RemoteProtocolError as error:
-            request = error.request
-        if isinstance(request, Request) and request.method != "ACK":
-            self._answer(request, flow, 413)
-        self.refusals.note(flow.peer, "413 over the size limit")
+            message = error.request
+        request = message if isinstance(message, Request) else None
+        self.refuse(RemoteProtocolError(413, "over the size limit", request), flow)
 
     def expire(self) -> None:
         """Forget transactions whose Timer J has fired."""
@@ -163,9 +165,3 @@ class Intake:
         self, request: Request, flow: Flow, status: int, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         way_back(request, flow).send(response_bytes(request, flow, status, headers))
-
-    def _refuse(self, error: RemoteProtocolError, flow: Flow) -> None:
-        self.refusals.note(flow.peer, f"{error.status} {error.reason}")
-        request = error.request
-        if isinstance(request, Request) and request.method != "ACK":
-            self._answer(request, flow, error.status)

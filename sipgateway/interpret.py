@@ -6,7 +6,7 @@ beside it is stored all the same.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chats.services.incoming import IncomingFix, IncomingMessage, IncomingPart
@@ -110,27 +110,15 @@ def _read(request: Request, numbers: Mapping[str, str]) -> _Content:
 
 def interpret_text_alone(message: IncomingMessage) -> IncomingMessage:
     """Reduce a message that the database refused to what cannot be refused: its text."""
-    return IncomingMessage(
-        journal_id=message.journal_id,
-        received_at=message.received_at,
-        trunk=message.trunk,
-        transport=message.transport,
-        peer=message.peer,
-        call_id=message.call_id,
-        unique_part=message.unique_part,
-        element=message.element,
-        msg_id=message.msg_id,
-        msg_type=message.msg_type,
+    return replace(
+        message,
         flags=(*message.flags, "reduced-to-text"),
-        caller_uri=message.caller_uri,
-        asserted_uri=message.asserted_uri,
-        target_uri=message.target_uri,
         display_name="",
         language="",
         user_agent="",
-        service=message.service,
-        text=message.text,
-        trusted_peer=message.trusted_peer,
+        parts=(),
+        fixes=(),
+        additional=(),
     )
 
 

@@ -56,9 +56,6 @@ class Presence:
         self._unflushed: dict[int, LiveChat] = {}
         self._heard: dict[int, datetime] = {}
 
-    def __len__(self) -> int:
-        return len(self._by_id)
-
     def chats(self) -> Iterable[LiveChat]:
         """Every open chat."""
         return self._by_id.values()

@@ -90,11 +90,6 @@ class Projector:
         """Whether so much waits that no more should be acknowledged for now."""
         return self._handed_over > LARGEST_BACKLOG
 
-    @property
-    def backlog(self) -> int:
-        """Messages that are journaled and not yet on their chat."""
-        return len(self._queue) + sum(map(len, self._journaled)) + len(self._waiting)
-
     async def run(self) -> None:
         """Project for ever."""
         while True:

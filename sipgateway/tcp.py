@@ -28,7 +28,7 @@ class StreamIntake(Protocol):
 
     def receive(self, data: bytes, flow: Flow) -> None: ...
     def refuse_oversized(self, header: bytes, flow: Flow) -> None: ...
-    def refuse_stream(self, error: RemoteProtocolError, flow: Flow) -> None: ...
+    def refuse(self, error: RemoteProtocolError, flow: Flow) -> None: ...
 
 
 class Buffers:
@@ -90,7 +90,7 @@ class TcpConnection(asyncio.Protocol):
                 elif isinstance(event, Oversized):
                     self._intake.refuse_oversized(event.data, self)
         except RemoteProtocolError as error:
-            self._intake.refuse_stream(error, self)
+            self._intake.refuse(error, self)
             self.close()
         if pinged:  # RFC 5626 3.5.1; a segment full of pings gets one answer
             self.send(b"\r\n")

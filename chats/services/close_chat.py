@@ -6,8 +6,8 @@ from django.db import transaction
 
 from chats.models import Chat, Disposition, EndedBy, Session
 from chats.services.chain import actor_of, append_event
-from chats.services.errors import ChatAlreadyClosed, DispositionUnknown, NotYourChat
-from chats.services.locking import bounded_transaction, lock_chat
+from chats.services.errors import ChatAlreadyClosed, DispositionUnknown
+from chats.services.locking import bounded_transaction, lock_own_chat
 from chats.services.outbox import STOP, queue_message, wake_readers
 from chats.services.texts import clean_text
 from psap.models import User
@@ -26,9 +26,7 @@ def close_chat(
     text = clean_text(text)
     actor = actor_of(call_taker.username)
     with bounded_transaction():
-        chat = lock_chat(chat_id)
-        if chat.owner_id != call_taker.pk:
-            raise NotYourChat
+        chat = lock_own_chat(chat_id, call_taker)
         if chat.disposition is not None:
             raise ChatAlreadyClosed
         if chat.session == Session.OPEN:

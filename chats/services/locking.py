@@ -7,7 +7,8 @@ from django.db import OperationalError, connection, transaction
 from psycopg import errors as postgres
 
 from chats.models import Chat
-from chats.services.errors import ChatBusy, ChatUnknown
+from chats.services.errors import ChatBusy, ChatUnknown, NotYourChat
+from psap.models import User
 
 LOCK_TIMEOUT = "3s"
 STATEMENT_TIMEOUT = "10s"
@@ -40,3 +41,11 @@ def lock_chat(chat_id: int) -> Chat:
         return Chat.objects.select_for_update(no_key=True).get(pk=chat_id)
     except Chat.DoesNotExist as error:
         raise ChatUnknown from error
+
+
+def lock_own_chat(chat_id: int, call_taker: User) -> Chat:
+    """Lock and return a chat that the call-taker has; raises ChatUnknown, NotYourChat."""
+    chat = lock_chat(chat_id)
+    if chat.owner_id != call_taker.pk:
+        raise NotYourChat
+    return chat

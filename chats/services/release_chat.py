@@ -6,8 +6,8 @@ from django.db import transaction
 
 from chats.models import Chat
 from chats.services.chain import actor_of, append_event
-from chats.services.errors import ChatAlreadyClosed, NotYourChat
-from chats.services.locking import bounded_transaction, lock_chat
+from chats.services.errors import ChatAlreadyClosed
+from chats.services.locking import bounded_transaction, lock_own_chat
 from chats.services.outbox import wake_readers
 from psap.models import User
 
@@ -15,9 +15,7 @@ from psap.models import User
 def release_chat(*, chat_id: int, call_taker: User, now: datetime) -> Chat:
     """Take the chat from its owner and let it ring; raises NotYourChat, ChatAlreadyClosed."""
     with bounded_transaction():
-        chat = lock_chat(chat_id)
-        if chat.owner_id != call_taker.pk:
-            raise NotYourChat
+        chat = lock_own_chat(chat_id, call_taker)
         if chat.disposition is not None:
             raise ChatAlreadyClosed
         chat.owner, chat.lease_until, chat.ringing_since = None, None, now

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from chats.models import Message, Session
-from chats.services.errors import NotYourChat, SessionNotOpen, TextEmpty
-from chats.services.locking import bounded_transaction, lock_chat
+from chats.services.errors import SessionNotOpen, TextEmpty
+from chats.services.locking import bounded_transaction, lock_own_chat
 from chats.services.outbox import IN_CHAT, queue_message
 from chats.services.texts import clean_text
 from psap.models import User
@@ -16,9 +16,7 @@ def send_text(*, chat_id: int, call_taker: User, text: str, now: datetime) -> Me
     if not text.strip():
         raise TextEmpty
     with bounded_transaction():
-        chat = lock_chat(chat_id)
-        if chat.owner_id != call_taker.pk:
-            raise NotYourChat
+        chat = lock_own_chat(chat_id, call_taker)
         if chat.session != Session.OPEN or chat.disposition is not None:
             raise SessionNotOpen
         return queue_message(chat=chat, msg_type=IN_CHAT, text=text, author=call_taker, now=now)
