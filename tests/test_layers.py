@@ -18,7 +18,7 @@ LINT = (
 BREAKS = (
     ("chats/services/chain.py", "import sipgateway.apps"),
     ("psap/roles.py", "import chats.models"),
-    ("psap/models.py", "import psap.project.environment"),
+    ("psap/models/trunk.py", "import psap.project.environment"),
     ("chats/models/chat.py", "import chats.services.chain"),
     ("sipgateway/protocol/__init__.py", "import django.conf"),
     ("sipgateway/simulator/__init__.py", "import sipgateway.protocol"),

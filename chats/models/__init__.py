@@ -1,6 +1,13 @@
 """The record of chats: what arrived, what it means, what was done about it."""
 
 from chats.models.chat import Chat, Disposition, EndedBy, Liveness, Session
+from chats.models.errand import (
+    Reference,
+    ReferenceKind,
+    ReferenceStatus,
+    ReportStatus,
+    SourceReport,
+)
 from chats.models.event import ChatEvent, CommandReceipt
 from chats.models.journal import Journal, ProjectionMark
 from chats.models.message import (
@@ -12,6 +19,7 @@ from chats.models.message import (
     Message,
     OutboxEntry,
 )
+from chats.models.relay import Relay, RelayStatus
 
 __all__ = [
     "AdditionalData",
@@ -29,5 +37,12 @@ __all__ = [
     "Message",
     "OutboxEntry",
     "ProjectionMark",
+    "Reference",
+    "ReferenceKind",
+    "ReferenceStatus",
+    "Relay",
+    "RelayStatus",
+    "ReportStatus",
     "Session",
+    "SourceReport",
 ]

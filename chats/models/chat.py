@@ -76,6 +76,36 @@ class Chat(models.Model):
         default=False, help_text="A page-mode message without call id."
     )
     recovered = models.BooleanField(default=False, help_text="Began without a start/257, or again.")
+    test = models.BooleanField(
+        default=False, db_default=False, help_text="A test call (clause 6.1.2.10): does not ring."
+    )
+    alert = models.BooleanField(
+        default=False, db_default=False, help_text="Data without a session, such as a CAP alert."
+    )
+    silent = models.BooleanField(
+        default=False, db_default=False, help_text="The caller asks for no sound (DEC112)."
+    )
+    unprotected = models.BooleanField(
+        default=False, db_default=False, help_text="TLS failed; what we send goes in the clear."
+    )
+    dialect = models.CharField(
+        max_length=8, blank=True, default="", db_default="", help_text="`dec112`, else empty."
+    )
+    priority = models.CharField(
+        max_length=40, blank=True, default="", db_default="", help_text="Resource-Priority."
+    )
+    signalling = models.JSONField(
+        default=dict, db_default={}, help_text="What the SIP headers say besides; docs/sip.md."
+    )
+    came_from = models.TextField(
+        blank=True, default="", db_default="", help_text="URI of the PSAP that sent it to us."
+    )
+    gone_to = models.TextField(
+        blank=True, default="", db_default="", help_text="URI of the PSAP that we sent it to."
+    )
+    session_due = models.DateTimeField(
+        null=True, help_text="When a redirect or transfer under way counts as failed."
+    )
     linked_to = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -94,7 +124,7 @@ class Chat(models.Model):
     last_delivered = models.DateTimeField(null=True)
 
     trunk = models.CharField(max_length=100)
-    transport = models.CharField(max_length=4)
+    transport = models.CharField(max_length=8)
     peer = models.CharField(max_length=64, help_text="Address of the caller's connection.")
     local_tag = models.CharField(max_length=32, help_text="Our From tag in this chat.")
     last_in_msg_id = models.BigIntegerField(null=True)
@@ -117,6 +147,10 @@ class Chat(models.Model):
         ]
         indexes = [
             models.Index(fields=["opened_at"], condition=Q(disposition=None), name="chat_queue"),
+            models.Index(fields=["-opened_at"], condition=Q(test=True), name="chat_tests"),
+            models.Index(
+                fields=["session_due"], condition=Q(session_due__isnull=False), name="chat_due"
+            ),
         ]
 
     def __str__(self) -> str:

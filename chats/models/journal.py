@@ -9,8 +9,11 @@ class Journal(models.Model):
     id = models.BigAutoField(primary_key=True)
     received_at = models.DateTimeField()
     trunk = models.CharField(max_length=100)
-    transport = models.CharField(max_length=4)
+    transport = models.CharField(max_length=8)
     peer = models.CharField(max_length=64, help_text="Address the bytes came from, host:port.")
+    trusted = models.BooleanField(
+        default=False, db_default=False, help_text="Whether the peer may assert identities."
+    )
     request_key = models.BinaryField(
         unique=True,
         help_text="16-byte BLAKE2b of From tag, Call-ID, CSeq and body: equal for retransmissions.",

@@ -73,6 +73,9 @@ class BodyPart(models.Model):
     content_type = models.TextField()
     content_id = models.TextField(blank=True, default="")
     size = models.PositiveIntegerField(help_text="Bytes as they arrived, also of a truncated part.")
+    name = models.TextField(
+        blank=True, default="", db_default="", help_text="File name that its sender gave it."
+    )
     sha256 = models.BinaryField(help_text="Digest of the whole part as it arrived.")
     flag = models.CharField(max_length=40, blank=True, default="")
     content = models.BinaryField(null=True)
@@ -94,10 +97,25 @@ class LocationFix(models.Model):
     message = models.ForeignKey(
         Message, on_delete=models.PROTECT, related_name="fixes", db_index=False
     )
-    shape = models.CharField(max_length=12, help_text="Point, Circle, …")
-    latitude = models.FloatField()
-    longitude = models.FloatField()
+    shape = models.CharField(max_length=12, help_text="Point, Circle, …; Civic without position.")
+    latitude = models.FloatField(null=True, help_text="Of the shape's centre; docs/record.md.")
+    longitude = models.FloatField(null=True)
     radius = models.FloatField(null=True, help_text="Metres; empty for a point.")
+    altitude = models.FloatField(null=True, help_text="Metres above the WGS84 ellipsoid.")
+    confidence = models.FloatField(null=True, help_text="Percent; empty stands for 95 (RFC 7459).")
+    geometry = models.JSONField(null=True, help_text="What a shape has beside centre and radius.")
+    civic = models.JSONField(null=True, help_text="Civic address (RFC 5139) by element name.")
+    source = models.CharField(
+        max_length=20, blank=True, default="", db_default="", help_text="tuple, device, person…"
+    )
+    reference = models.ForeignKey(
+        "chats.Reference",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="fixes",
+        db_index=False,
+        help_text="Where it was fetched from, when it came by reference.",
+    )
     method = models.TextField(blank=True, default="")
     at = models.DateTimeField(help_text="When the position was taken, else when it arrived.")
 
@@ -120,6 +138,14 @@ class AdditionalData(models.Model):
     )
     kind = models.CharField(max_length=60)
     data = models.JSONField()
+    reference = models.ForeignKey(
+        "chats.Reference",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="additional_data",
+        db_index=False,
+        help_text="Where it was fetched from, when it came by reference.",
+    )
 
     class Meta:
         indexes = [models.Index(fields=["chat", "id"], name="data_of_chat")]
@@ -145,6 +171,12 @@ class OutboxEntry(models.Model):
     cause = models.TextField(blank=True, default="")
     redirected_to = models.TextField(
         blank=True, default="", help_text="Contact of a 3xx, followed once (RFC 3261 8.1.3.4)."
+    )
+    reply_to = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Reply-To when it is not our own public URI: the target of a redirect.",
     )
     authorization = models.TextField(
         blank=True, default="", help_text="Header line that answers a 401 or 407, given once."

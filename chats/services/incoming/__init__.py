@@ -11,6 +11,7 @@ from chats.services.incoming.records import (
     IncomingFix,
     IncomingMessage,
     IncomingPart,
+    IncomingReference,
     Step,
 )
 
@@ -19,6 +20,7 @@ __all__ = [
     "IncomingFix",
     "IncomingMessage",
     "IncomingPart",
+    "IncomingReference",
     "Projection",
     "Step",
     "is_vouched_for",

@@ -9,16 +9,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chats.models import DeliveryStatus, Direction, EndedBy, Liveness
+from psycopg.types.json import Jsonb
+
+from chats.models import DeliveryStatus, Direction, EndedBy, Liveness, ReferenceStatus
 from chats.services.batch import EventRows
 from chats.services.chain import CALLER, SYSTEM
 from chats.services.identifiers import new_branch, new_sip_call_id
-from chats.services.incoming.records import ChatState, IncomingMessage, Machine, Step
+from chats.services.incoming.records import (
+    ChatState,
+    IncomingFix,
+    IncomingMessage,
+    Machine,
+    Step,
+)
 from chats.services.readings import readings_digest
 from chats.services.texts import text_digest
 
 START = 257
 IN_MESSAGE, OUT_MESSAGE = Direction.IN.value, Direction.OUT.value
+PENDING = ReferenceStatus.PENDING.value
 RECEIVED, QUEUED = DeliveryStatus.RECEIVED.value, DeliveryStatus.QUEUED.value
 
 
@@ -64,6 +73,8 @@ class Rows:
         self.messages: list[tuple[Any, ...]] = []
         self.parts: list[tuple[Any, ...]] = []
         self.fixes: list[tuple[Any, ...]] = []
+        self.rich_fixes: list[tuple[Any, ...]] = []  # with more than centre and radius
+        self.references: list[tuple[Any, ...]] = []
         self.additional: list[tuple[Any, ...]] = []
         self.outbox: list[tuple[Any, ...]] = []
         self.events = EventRows()
@@ -145,24 +156,17 @@ class Rows:
                     part.content_type,
                     part.content_id,
                     part.size,
+                    part.name,
                     part.sha256,
                     part.flag,
                     part.content,
                 )
             )
         for fix in message.fixes:
-            self.fixes.append(
-                (
-                    chat.id,
-                    message_id,
-                    fix.shape,
-                    fix.latitude,
-                    fix.longitude,
-                    fix.radius,
-                    fix.method,
-                    fix.at or at,
-                )
-            )
+            self._fix(chat.id, message_id, fix, at)
+        for reference in message.references:
+            kind, purpose, url = reference.kind, reference.purpose, reference.url
+            self.references.append((chat.id, message_id, kind, purpose, url, PENDING, at))
         for kind, data in message.additional:
             self.additional.append((chat.id, message_id, kind, data))
         self.events.add(
@@ -186,6 +190,25 @@ class Rows:
             chat.display_name, chat.changed = message.display_name, True
         if message.language and message.language != chat.language:
             chat.language, chat.changed = message.language, True
+
+    def _fix(self, chat_id: int, message_id: int, fix: IncomingFix, received_at: datetime) -> None:
+        row = (
+            chat_id,
+            message_id,
+            fix.shape,
+            fix.latitude,
+            fix.longitude,
+            fix.radius,
+            fix.method,
+            fix.at or received_at,
+        )
+        if is_plain(fix):
+            self.fixes.append(row)
+            return
+        geometry = None if fix.geometry is None else Jsonb(fix.geometry)
+        civic = None if fix.civic is None else Jsonb(fix.civic)
+        rich = (fix.altitude, fix.confidence, geometry, civic, fix.source)
+        self.rich_fixes.append((*row, *rich))
 
     def _live(self, chat: ChatState, at: datetime, *, background: bool) -> None:
         chat.last_sign_of_life = max(chat.last_sign_of_life, at)
@@ -236,6 +259,12 @@ def is_vouched_for(known: str, asserted: str, *, trusted: bool) -> bool:
     peer counts, and no assertion of somebody else; real ones assert no more than the start.
     """
     return not known or asserted == known or (trusted and not asserted)
+
+
+def is_plain(fix: IncomingFix) -> bool:
+    """Whether a fix is told by shape, centre, radius, method and time alone, as nearly all are."""
+    beside = (fix.altitude, fix.confidence, fix.geometry, fix.civic)
+    return not fix.source and beside == (None, None, None, None)
 
 
 def flag_column(flags: tuple[str, ...]) -> str:

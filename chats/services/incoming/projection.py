@@ -5,7 +5,7 @@ waiting and delays nobody. The caller commits; what raises must be rolled back w
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -22,8 +22,15 @@ from chats.services.incoming.matching import matching_chat
 from chats.services.incoming.plan import Rows, decide
 from chats.services.incoming.records import ChatState, IncomingMessage, Machine
 
-_new_values = attrgetter(*statements.NEW_COLUMNS)
-_changed_values = attrgetter(*statements.CHANGED_COLUMNS)
+_COLUMN_ATTRIBUTES = {"signalling": "signalling_json"}
+
+
+def _row_of(columns: Sequence[str]) -> Callable[[ChatState], tuple[Any, ...]]:
+    return attrgetter(*(_COLUMN_ATTRIBUTES.get(column, column) for column in columns))
+
+
+_new_values = _row_of(statements.NEW_COLUMNS)
+_changed_values = _row_of(statements.CHANGED_COLUMNS)
 _moved_values = attrgetter(*statements.MOVED_COLUMNS)
 
 
@@ -170,6 +177,13 @@ def _new_chat(chat_id: int, message: IncomingMessage, linked_to: int | None) -> 
         next_cseq=1,
         head_seq=0,
         head_hash=genesis_hash(chat_id),
+        test=message.test,
+        alert=message.alert,
+        silent=message.silent,
+        dialect=message.dialect,
+        priority=message.priority,
+        signalling=message.signalling,
+        came_from=message.came_from,
     )
 
 
@@ -186,6 +200,8 @@ async def _write(connection: Connection, rows: Rows, chats: list[ChatState]) -> 
     await run_rows(connection, statements.INSERT_MESSAGES, rows.messages)
     await run_rows(connection, statements.INSERT_PARTS, rows.parts)
     await run_rows(connection, statements.INSERT_FIXES, rows.fixes)
+    await run_rows(connection, statements.INSERT_RICH_FIXES, rows.rich_fixes)
+    await run_rows(connection, statements.INSERT_REFERENCES, rows.references)
     await run_rows(connection, statements.INSERT_ADDITIONAL, additional)
     await run_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
     await rows.events.insert(connection)

@@ -1,14 +1,19 @@
 """What the gateway hands over, and a chat's row while messages are applied to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
+
+from psycopg.types.json import Jsonb
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingPart:
-    """One body part; `size` and `sha256` (32 bytes) are of the whole, `content` may be cut."""
+    """One body part; `size` and `sha256` (32 bytes) are of the whole, `content` may be cut.
+
+    `name` is the file name that its sender gave it, if any.
+    """
 
     content_type: str
     content_id: str
@@ -16,18 +21,38 @@ class IncomingPart:
     sha256: bytes
     flag: str
     content: bytes
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingFix:
-    """A position: degrees WGS84, metres; `at` None when the document gave no time."""
+    """A location: degrees WGS84, metres; `at` None when the document gave no time.
+
+    Latitude and longitude are the shape's centre, None for a civic address alone (shape `Civic`).
+    `geometry` holds what the shape has beside centre and radius, `civic` an address by element
+    name (RFC 5139), `source` where in the document it stood: tuple, device or person.
+    """
 
     shape: str
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     radius: float | None
     method: str
     at: datetime | None
+    altitude: float | None = None
+    confidence: float | None = None
+    geometry: Mapping[str, Any] | None = None
+    civic: Mapping[str, str] | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingReference:
+    """Something that a message names by its URL: kind `location` or `additional-data`."""
+
+    kind: str
+    purpose: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +82,14 @@ class IncomingMessage:
     parts: tuple[IncomingPart, ...] = ()
     fixes: tuple[IncomingFix, ...] = ()
     additional: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    references: tuple[IncomingReference, ...] = ()
+    test: bool = False  # a test call (clause 6.1.2.10)
+    alert: bool = False  # data outside a session (clause 6.1.2.2, Annex D.3)
+    silent: bool = False
+    dialect: str = ""
+    priority: str = ""
+    came_from: str = ""  # URI of the PSAP that redirected the app to us
+    signalling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def identities(self) -> frozenset[str]:
@@ -117,7 +150,22 @@ class ChatState:
     next_cseq: int
     head_seq: int
     head_hash: bytes
+    test: bool = False
+    alert: bool = False
+    silent: bool = False
+    unprotected: bool = False
+    dialect: str = ""
+    priority: str = ""
+    signalling: Mapping[str, Any] = field(default_factory=dict)
+    came_from: str = ""
+    gone_to: str = ""
+    session_due: datetime | None = None
     changed: bool = False  # in more than what every message moves
+
+    @property
+    def signalling_json(self) -> Jsonb:
+        """What the headers say, as a column takes it."""
+        return Jsonb(self.signalling)
 
     @property
     def identities(self) -> frozenset[str]:

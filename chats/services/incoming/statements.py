@@ -45,6 +45,13 @@ _NEW = {
     "next_cseq": "integer",
     "head_seq": "integer",
     "head_hash": "bytea",
+    "test": "boolean",
+    "alert": "boolean",
+    "silent": "boolean",
+    "dialect": "text",
+    "priority": "text",
+    "signalling": "jsonb",
+    "came_from": "text",
 }
 NEW_COLUMNS = tuple(_NEW)
 INSERT_CHATS = insert_statement("chats_chat", _NEW) + " ON CONFLICT DO NOTHING RETURNING id"
@@ -66,6 +73,7 @@ INSERT_PARTS = insert_statement(
         "content_type": "text",
         "content_id": "text",
         "size": "integer",
+        "name": "text",
         "sha256": "bytea",
         "flag": "text",
         "content": "bytea",
@@ -82,6 +90,36 @@ INSERT_FIXES = insert_statement(
         "radius": "float8",
         "method": "text",
         "at": "timestamptz",
+    },
+)
+INSERT_RICH_FIXES = insert_statement(
+    "chats_locationfix",
+    {
+        "chat_id": "bigint",
+        "message_id": "bigint",
+        "shape": "text",
+        "latitude": "float8",
+        "longitude": "float8",
+        "radius": "float8",
+        "method": "text",
+        "at": "timestamptz",
+        "altitude": "float8",
+        "confidence": "float8",
+        "geometry": "jsonb",
+        "civic": "jsonb",
+        "source": "text",
+    },
+)
+INSERT_REFERENCES = insert_statement(
+    "chats_reference",
+    {
+        "chat_id": "bigint",
+        "message_id": "bigint",
+        "kind": "text",
+        "purpose": "text",
+        "url": "text",
+        "status": "text",
+        "due_at": "timestamptz",
     },
 )
 INSERT_ADDITIONAL = insert_statement(
@@ -125,6 +163,14 @@ _CHANGED = {
     "closed_at": "timestamptz",
     "next_msg_id": "integer",
     "next_cseq": "integer",
+    "test": "boolean",
+    "silent": "boolean",
+    "dialect": "text",
+    "priority": "text",
+    "signalling": "jsonb",
+    "came_from": "text",
+    "gone_to": "text",
+    "session_due": "timestamptz",
 }
 MOVED_COLUMNS = ("id", *_MOVED)
 CHANGED_COLUMNS = ("id", *_CHANGED)

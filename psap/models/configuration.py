@@ -1,0 +1,107 @@
+"""The PSAP itself and the numbers that it answers to."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+REDIRECT_TEXT = "We are passing you to the control room that is in charge. Please wait."
+
+
+class ReportFormat(models.TextChoices):
+    JSON = "application/json"
+    TEXT = "text/plain"
+
+
+class Psap(models.Model):
+    """The PSAP itself; exactly one row."""
+
+    name = models.CharField(max_length=200)
+    public_uri = models.CharField(
+        "public URI",
+        max_length=400,
+        help_text="Sent as Reply-To; apps answer to it (clause 6.2.2). An addr-spec: sip:psap@host",
+    )
+    greeting = models.TextField(help_text="Text of our automatic start/257 (clause 6.2.2).")
+    closing_text = models.TextField(help_text="Proposed text of our stop/258 (clause 6.2.4).")
+    heartbeat_interval = models.PositiveSmallIntegerField(
+        default=15,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+        help_text="Seconds between our heartbeats in a chat; at most 20 (clause 6.2.5).",
+    )
+    lost_after = models.PositiveSmallIntegerField(
+        default=45,
+        validators=[MinValueValidator(5), MaxValueValidator(3600)],
+        help_text="Seconds without a sign of life after which a chat counts as lost.",
+    )
+    lease = models.PositiveSmallIntegerField(
+        default=12,
+        validators=[MinValueValidator(5), MaxValueValidator(60)],
+        help_text="Seconds after which the chats of a desk that went silent ring again.",
+    )
+
+    test_calls = models.BooleanField(
+        default=True, db_default=True, help_text="Whether test calls are answered (6.1.2.10)."
+    )
+    test_interval = models.PositiveIntegerField(
+        default=120,
+        db_default=120,
+        help_text="Seconds in which the same source may test once; else it gets 486.",
+    )
+    test_limit = models.PositiveIntegerField(
+        default=30, db_default=30, help_text="Test calls a minute of all sources; else 486."
+    )
+    redirect_text = models.TextField(
+        default=REDIRECT_TEXT,
+        db_default=REDIRECT_TEXT,
+        help_text="Proposed text of our stop|redirect/274 (clause 6.2.7).",
+    )
+    redirect_patience = models.PositiveSmallIntegerField(
+        default=20,
+        db_default=20,
+        validators=[MinValueValidator(5), MaxValueValidator(600)],
+        help_text="Seconds that a redirected app may still be heard here; then we take it back.",
+    )
+    bad_actor_url = models.URLField(
+        "report sources to",
+        blank=True,
+        default="",
+        db_default="",
+        max_length=400,
+        help_text="URL of the BCF's BadActor service (HTTP-2).",
+    )
+    bad_actor_format = models.CharField(
+        "format of reports",
+        max_length=20,
+        choices=ReportFormat.choices,
+        default=ReportFormat.JSON,
+        db_default=ReportFormat.JSON,
+    )
+    bad_actor_certificate = models.ForeignKey(
+        "psap.Certificate",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="What we show the BCF.",
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "PSAP"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="psap_is_one_row"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServiceNumber(models.Model):
+    """A dialled number and the service it means, such as `112` and `urn:service:sos`."""
+
+    number = models.CharField(max_length=32, unique=True)
+    service = models.CharField(max_length=200, help_text="Service URN (RFC 5031).")
+
+    class Meta:
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"{self.number} → {self.service}"
