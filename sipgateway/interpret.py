@@ -9,12 +9,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from chats.services.incoming import IncomingFix, IncomingMessage, IncomingPart
+from chats.services.incoming import (
+    IncomingFix,
+    IncomingMessage,
+    IncomingPart,
+    IncomingReference,
+)
 from sipgateway.protocol.additional import AdditionalDataError, parse_additional
 from sipgateway.protocol.body import Part, split_body, text_of
-from sipgateway.protocol.lmpe import DEFAULT_SERVICE, Caller, Identifiers, called_service
+from sipgateway.protocol.dec112 import DEC112, is_dec112
+from sipgateway.protocol.lmpe import (
+    DEFAULT_SERVICE,
+    Caller,
+    Identifiers,
+    Signalling,
+    called_service,
+    is_test,
+    read_signalling,
+)
 from sipgateway.protocol.message import Request
 from sipgateway.protocol.pidflo import PidfError, parse_pidf_lo
+from sipgateway.protocol.signalling import LONGEST_URL, SignalledReference
 from sipgateway.protocol.text import decode_text
 
 logger = logging.getLogger(__name__)
@@ -23,6 +38,7 @@ PIDF = "application/pidf+xml"
 ADDITIONAL = frozenset(
     {"application/emergencycalldata.subscriberinfo+xml", "application/addcallsub+xml"}
 )
+CAP = frozenset({"application/emergencycalldata.cap+xml", "application/cap+xml"})
 # Index rows of PostgreSQL hold 2,704 bytes, so what chats are found by is capped.
 LONGEST_NAME = 400
 LONGEST_ELEMENT = 255
@@ -30,6 +46,7 @@ LONGEST_ELEMENT = 255
 LONGEST_TEXT = 100_000
 MOST_FIXES = 20
 MOST_BLOCKS = 10
+UNREAD = Signalling({})
 
 
 def storable(text: str, longest: int = LONGEST_NAME) -> str:
@@ -56,10 +73,12 @@ def interpret(
     """Read a journaled MESSAGE for the record; never raises for what the message holds."""
     try:
         read = _read(request, numbers)
+        said = read_signalling(request.headers, identifiers, request.body)
+        test = is_test(read.service, request.headers)
     except Exception:  # a fault of ours: better the bytes as text than a gateway that dies of them
         logger.exception("message %d of the journal is not understood", journal_id)
         text, _ = decode_text(request.body[:LONGEST_TEXT], "")
-        read = _Content(text, ("not-understood",), DEFAULT_SERVICE)
+        read, said, test = _Content(text, ("not-understood",), DEFAULT_SERVICE), UNREAD, False
     return IncomingMessage(
         journal_id=journal_id,
         received_at=received_at,
@@ -71,12 +90,12 @@ def interpret(
         element=storable(identifiers.element, LONGEST_ELEMENT),
         msg_id=identifiers.msg_id,
         msg_type=identifiers.msg_type,
-        flags=identifiers.flags + read.flags,
+        flags=identifiers.flags + read.flags + said.flags,
         caller_uri=storable(caller.uri),
         asserted_uri=storable(caller.asserted_uri),
         target_uri=storable(caller.target),
         display_name=storable(caller.display_name),
-        language=storable(caller.language, 35),
+        language=storable(caller.language or said.language, 35),
         user_agent=storable(caller.user_agent),
         service=storable(read.service),
         text=read.text,
@@ -84,7 +103,29 @@ def interpret(
         parts=tuple(read.parts),
         fixes=tuple(read.fixes[:MOST_FIXES]),
         additional=tuple(read.additional[:MOST_BLOCKS]),
+        references=tuple([_reference(found) for found in said.references]),
+        test=test,
+        alert=_is_alert(identifiers, read),
+        silent=said.silent,
+        dialect=DEC112 if is_dec112(identifiers.call_id) else "",
+        priority=said.priority,
+        came_from=storable(said.came_from),
+        signalling=said.said,
     )
+
+
+def _reference(found: SignalledReference) -> IncomingReference:
+    return IncomingReference(found.kind, found.purpose, storable(found.url, LONGEST_URL))
+
+
+def _is_alert(identifiers: Identifiers, read: "_Content") -> bool:
+    """Whether it is data outside a session: a CAP alert, or a body without any human text.
+
+    Clause 6.1.2.2: what is not associated with a human comes outside of a session.
+    """
+    if identifiers.call_id or not read.parts:
+        return False
+    return not read.text or any(part.content_type in CAP for part in read.parts)
 
 
 @dataclass(slots=True)

@@ -159,6 +159,13 @@ class Headers:
         """All values of that name, comma-separated lists taken apart (RFC 3261 7.3.1)."""
         return [entry for value in self.get_all(name) for entry in split_list(value)]
 
+    def joined(self, key: str) -> str:
+        """All values of that key (lower case, long form) as one list, "" when there is none."""
+        value = self._indexed().get(key)
+        if value is None:
+            return ""
+        return ", ".join(value) if isinstance(value, list) else value
+
     def add(self, name: str, value: str) -> None:
         """Append a header field."""
         self._items.append((name, value))

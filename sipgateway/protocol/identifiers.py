@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from sipgateway.protocol.addresses import split_parameters
+from sipgateway.protocol.dec112 import is_dec112, message_type
 from sipgateway.protocol.headers import Headers, split_list
 
 
@@ -46,7 +47,7 @@ _PURPOSES = {
     f"{prefix}{kind}": kind
     for prefix in ("emergencycalldata.", "emergencychatdata.", "dec112-")
     for kind in _KINDS
-}
+} | {"dec112-messageid": _MSG_ID, "dec112-messagetyp": _MSG_TYPE, "dec112-messagetype": _MSG_TYPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Identifiers:
     """What a message says of its chat and its place in it.
 
     `call_id` is the URN as it was written, "" for a stand-alone message. `flags` name what was
-    missing or odd, as stable strings.
+    missing or odd, as stable strings. `others` are the Call-Info values that hold no identifier.
     """
 
     call_id: str
@@ -63,6 +64,7 @@ class Identifiers:
     msg_id: int | None
     msg_type: int
     flags: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def identify(headers: Headers) -> Identifiers:
@@ -70,7 +72,9 @@ def identify(headers: Headers) -> Identifiers:
     call: tuple[str, str, str] | None = None
     msg_id_text: str | None = None
     msg_type_text: str | None = None
+    in_bits = False  # the type is one of DEC112's
     flags: list[str] = []
+    others: tuple[str, ...] = ()
     for value in headers.get_all("call-info"):
         usual = _USUAL.fullmatch(value)
         if usual is not None:
@@ -83,13 +87,16 @@ def identify(headers: Headers) -> Identifiers:
                 elif msg_type_text is None:
                     msg_type_text = unique
                 continue
-        for kind, uri, unique, element in _unusual_entries(value):
+        entries = _unusual_entries(value)
+        if not entries or "," in value:
+            others = (*others, value)
+        for kind, uri, unique, element in entries:
             if kind == _CALL_ID:
                 call = call or (uri, unique, element)
             elif kind == _MSG_ID:
                 msg_id_text = unique if msg_id_text is None else msg_id_text
             elif msg_type_text is None:
-                msg_type_text = unique
+                msg_type_text, in_bits = unique, is_dec112(uri)
 
     call_id, unique, element = call or ("", "", "")
     if not call_id:
@@ -102,10 +109,10 @@ def identify(headers: Headers) -> Identifiers:
         element = _cut(element, ELEMENT_LIMIT, element)
 
     msg_id = _msg_id(msg_id_text, flags)
-    msg_type = _msg_type(msg_type_text, flags)
+    msg_type = _msg_type(msg_type_text, flags, in_bits)
     if msg_id_text is None and msg_type in _HEARTBEATS:
         flags.remove("msg-id-missing")  # clause 6.2.5 gives heartbeats none
-    return Identifiers(call_id, unique, element, msg_id, msg_type, tuple(flags))
+    return Identifiers(call_id, unique, element, msg_id, msg_type, tuple(flags), others)
 
 
 def _unusual_entries(value: str) -> list[tuple[str, str, str, str]]:
@@ -172,7 +179,7 @@ def _msg_id(text: str | None, flags: list[str]) -> int | None:
     return number
 
 
-def _msg_type(text: str | None, flags: list[str]) -> int:
+def _msg_type(text: str | None, flags: list[str], in_bits: bool) -> int:
     if text is None:
         flags.append("msg-type-missing")
         return int(MessageType.IN_CHAT)
@@ -182,6 +189,8 @@ def _msg_type(text: str | None, flags: list[str]) -> int:
         return int(MessageType.IN_CHAT)
     if number in _KNOWN_TYPES:
         return number
+    if in_bits and (meant := message_type(number)):
+        return meant
     if number < VERSION_1:
         flags.append("version-missing")
         number |= VERSION_1

@@ -9,6 +9,8 @@ from sipgateway.protocol.caller import (
 )
 from sipgateway.protocol.identifiers import MAX_MSG_ID, Identifiers, MessageType, identify
 from sipgateway.protocol.outgoing import call_info, new_message
+from sipgateway.protocol.service import is_test, is_test_service
+from sipgateway.protocol.signalling import Signalling, read_signalling
 
 __all__ = [
     "DEFAULT_SERVICE",
@@ -16,10 +18,14 @@ __all__ = [
     "Caller",
     "Identifiers",
     "MessageType",
+    "Signalling",
     "call_info",
     "called_service",
     "identify",
     "identify_caller",
+    "is_test",
+    "is_test_service",
     "new_message",
+    "read_signalling",
     "request_key",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sipgateway.protocol import dec112
 from sipgateway.protocol.errors import LocalProtocolError
 
 _PREFIX = "urn:emergency:service:uid"
@@ -14,8 +15,11 @@ def call_info(call_id: str, *, msg_id: int | None, msg_type: int) -> list[tuple[
     """The Call-Info header fields of a message of ours.
 
     The call identifier goes back verbatim, the element identifier is its own. Apps match
-    `purpose=` unquoted, and a heartbeat has no message identifier.
+    `purpose=` unquoted, and a heartbeat has no message identifier. A call of DEC112's dialect is
+    answered in that dialect.
     """
+    if dec112.is_dec112(call_id):
+        return dec112.call_info(call_id, msg_id=msg_id, msg_type=msg_type)
     pieces = call_id.split(":")
     at = next((n for n, piece in enumerate(pieces) if piece.lower() == "callid"), None)
     element = ":".join(pieces[at + 2 :]) if at is not None else ""

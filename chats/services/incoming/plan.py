@@ -4,7 +4,7 @@ Two passes, because primary keys are drawn between them: `decide` runs the sessi
 tells how many messages there will be, `write` makes the rows once their keys are known.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from chats.models import DeliveryStatus, Direction, EndedBy, Liveness, ReferenceStatus
 from chats.services.batch import EventRows
-from chats.services.chain import CALLER, SYSTEM
+from chats.services.chain import CALLER, SYSTEM, canonical_data
 from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.incoming.records import (
     ChatState,
@@ -190,6 +190,23 @@ class Rows:
             chat.display_name, chat.changed = message.display_name, True
         if message.language and message.language != chat.language:
             chat.language, chat.changed = message.language, True
+        if message.silent and not chat.silent:
+            chat.silent = chat.changed = True
+        if message.priority and message.priority != chat.priority:
+            chat.priority, chat.changed = message.priority, True
+        if message.signalling and not says_no_more(message.signalling, chat.signalling):
+            self._describe(chat, message)
+
+    def _describe(self, chat: ChatState, message: IncomingMessage) -> None:
+        """Keep what the headers say besides; the event proves it by its digest."""
+        chat.signalling, chat.changed = {**chat.signalling, **message.signalling}, True
+        self.events.add(
+            chat,
+            "signalling-changed",
+            at=message.received_at,
+            actor=CALLER,
+            data={"signallingSha256": text_digest(canonical_data(chat.signalling))},
+        )
 
     def _fix(self, chat_id: int, message_id: int, fix: IncomingFix, received_at: datetime) -> None:
         row = (
@@ -265,6 +282,11 @@ def is_plain(fix: IncomingFix) -> bool:
     """Whether a fix is told by shape, centre, radius, method and time alone, as nearly all are."""
     beside = (fix.altitude, fix.confidence, fix.geometry, fix.civic)
     return not fix.source and beside == (None, None, None, None)
+
+
+def says_no_more(said: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Whether all that a message's headers say is known of its chat."""
+    return said == known or all(known.get(key) == value for key, value in said.items())
 
 
 def flag_column(flags: tuple[str, ...]) -> str:

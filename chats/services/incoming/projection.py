@@ -182,7 +182,6 @@ def _new_chat(chat_id: int, message: IncomingMessage, linked_to: int | None) -> 
         silent=message.silent,
         dialect=message.dialect,
         priority=message.priority,
-        signalling=message.signalling,
         came_from=message.came_from,
     )
 
