@@ -3,86 +3,119 @@
 Read again every second, so that a change in the admin works without a restart.
 """
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from psycopg import AsyncConnection
 
-logger = logging.getLogger(__name__)
+from sipgateway.trunks import PLAIN, Authority, TlsPolicy, TrunkSettings, read_networks
 
-Network = IPv4Network | IPv6Network
-VERDICTS_REMEMBERED = 4096
+NOBODY = TrunkSettings()
+
+_PSAP = """
+SELECT name, public_uri, greeting, heartbeat_interval, lost_after, test_calls, test_interval,
+    test_limit, redirect_patience
+FROM psap_psap LIMIT 1
+"""
+_TRUNKS = """
+SELECT t.name, t.transport, t.port, t.outbound_proxy, t.username, t.password, t.trusted_networks,
+    t.fallback, t.upstream_copes_with_503, coalesce(c.chain, ''), coalesce(c.private_key, ''),
+    t.allowed_names, t.tls_version,
+    (SELECT coalesce(json_agg(json_build_array(a.name, a.certificates, a.revocation_list)
+                              ORDER BY a.id), '[]')
+     FROM psap_trunk_authorities j JOIN psap_certificateauthority a
+         ON a.id = j.certificateauthority_id
+     WHERE j.trunk_id = t.id)
+FROM psap_trunk t LEFT JOIN psap_certificate c ON c.id = t.certificate_id
+WHERE t.enabled ORDER BY t.id
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Names, texts and timers (seconds) of the PSAP and its trunk."""
+    """Names, texts, timers (seconds) and limits of the PSAP, and its enabled trunks by name."""
 
     psap_name: str = ""
     public_uri: str = "sip:psap@invalid"
     greeting: str = ""
     heartbeat_interval: int = 15
     lost_after: int = 45
+    test_calls: bool = True
+    test_interval: int = 120
+    test_limit: int = 30
+    redirect_patience: int = 20
     numbers: Mapping[str, str] = field(default_factory=dict)
-    trunk: str = ""
-    outbound_proxy: str = ""
-    username: str = ""
-    password: str = ""
-    trusted: tuple[Network, ...] = ()
-    _verdicts: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+    trunks: Mapping[str, TrunkSettings] = field(default_factory=dict)
+    has_trunk_rows: bool = False
 
-    def trusts(self, host: str) -> bool:
-        """Say whether a P-Asserted-Identity from this address is believed (RFC 3325)."""
-        verdict = self._verdicts.get(host)
-        if verdict is None:
-            verdict = _is_within(host, self.trusted)
-            if len(self._verdicts) < VERDICTS_REMEMBERED:
-                self._verdicts[host] = verdict
-        return verdict
+    def trunk_of(self, name: str) -> TrunkSettings:
+        """Return a trunk; one that is unknown or switched off trusts nobody and has no proxy."""
+        return self.trunks.get(name, NOBODY)
 
+    def way_out(self, name: str) -> TrunkSettings:
+        """Return the trunk that a chat's messages leave by: its own, else the default one."""
+        return self.trunks.get(name) or self.default_trunk
 
-def _is_within(host: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:  # a socket that takes both
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
-
-
-def _networks(text: str) -> Iterator[Network]:
-    for written in text.split():
-        try:
-            yield ip_network(written, strict=False)
-        except ValueError:  # the admin checks them; whoever wrote it past the admin is told
-            logger.error("%r is no network: nobody in it is trusted", written)
+    @property
+    def default_trunk(self) -> TrunkSettings:
+        """The trunk on PSAP_SIP_PORT: the first plain one without a port of its own."""
+        for trunk in self.trunks.values():
+            if trunk.transport == PLAIN and trunk.port is None:
+                return trunk
+        return NOBODY
 
 
 async def load_configuration(connection: AsyncConnection[tuple[Any, ...]]) -> Configuration:
-    """Read the one PSAP row, the number table and the first trunk; defaults where there is none."""
-    cursor = await connection.execute(
-        "SELECT name, public_uri, greeting, heartbeat_interval, lost_after FROM psap_psap LIMIT 1"
-    )
-    psap = await cursor.fetchone()
+    """Read the one PSAP row, the number table and the trunks; defaults where there is none."""
+    psap = await (await connection.execute(_PSAP)).fetchone()
     cursor = await connection.execute("SELECT number, service FROM psap_servicenumber")
     numbers = dict(await cursor.fetchall())
-    cursor = await connection.execute(
-        "SELECT name, outbound_proxy, username, password, trusted_networks"
-        " FROM psap_trunk ORDER BY id LIMIT 1"
-    )
-    trunk = await cursor.fetchone() or ("", "", "", "", "")
-    if psap is None:
-        return Configuration(numbers=numbers)
+    cursor = await connection.execute(_TRUNKS)
+    trunks = [_trunk(*row) for row in await cursor.fetchall()]
+    any_rows = bool(trunks)
+    if not any_rows:
+        cursor = await connection.execute("SELECT EXISTS (SELECT FROM psap_trunk)")
+        any_rows = bool((await cursor.fetchone() or (False,))[0])
     return Configuration(
-        *psap,
+        *(psap or ()),
         numbers=numbers,
-        trunk=trunk[0],
-        outbound_proxy=trunk[1],
-        username=trunk[2],
-        password=trunk[3],
-        trusted=tuple(_networks(trunk[4])),
+        trunks={trunk.name: trunk for trunk in trunks},
+        has_trunk_rows=any_rows,
+    )
+
+
+def _trunk(
+    name: str,
+    transport: str,
+    port: int | None,
+    outbound_proxy: str,
+    username: str,
+    password: str,
+    trusted_networks: str,
+    fallback: str,
+    upstream_copes_with_503: bool,
+    chain: str,
+    private_key: str,
+    allowed_names: str,
+    tls_version: str,
+    authorities: list[list[str]],
+) -> TrunkSettings:
+    return TrunkSettings(
+        name=name,
+        transport=transport,
+        port=port,
+        outbound_proxy=outbound_proxy,
+        username=username,
+        password=password,
+        trusted=tuple(read_networks(trusted_networks)),
+        fallback=fallback,
+        upstream_copes_with_503=upstream_copes_with_503,
+        tls=TlsPolicy(
+            chain=chain,
+            private_key=private_key,
+            authorities=tuple(Authority(*written) for written in authorities),
+            allowed_names=tuple(allowed_names.lower().split()),
+            oldest_version=tls_version,
+        ),
     )

@@ -7,9 +7,16 @@ from typing import Protocol
 class Flow(Protocol):
     """Where bytes came from and where the answers go."""
 
-    transport: str  # "udp" or "tcp"
+    transport: str  # "udp", "tcp" or "tls"
     reliable: bool
     peer: str  # host:port, the host of an IPv6 address in brackets
+    peer_name: str  # what the peer's certificate proves that it is, "" without one
+    trusted: bool | None  # may assert identities (RFC 3325); None: as its trunk's networks say
+
+    @property
+    def trunk(self) -> str:
+        """Name of the trunk that it belongs to, as the admin has it now."""
+        ...
 
     def send(self, data: bytes) -> bool:
         """Send now, or say that this flow is gone."""

@@ -29,7 +29,7 @@ from sipgateway.presence import Presence
 from sipgateway.projector import Projector
 from sipgateway.routes import Routes
 from sipgateway.sender import OutboxSender
-from sipgateway.tcp import TcpListener
+from sipgateway.tcp import Buffers, TcpListener
 from sipgateway.udp import UdpListener
 
 logger = logging.getLogger(__name__)
@@ -72,11 +72,12 @@ class Gateway:
             commits_succeed=lambda: self._housekeeping.commits_succeed(),
             clock=clock,
         )
-        self._tcp = TcpListener(self._flows, self._intake)
+        self._tcp = TcpListener(self._flows, self._intake, Buffers())
+        self._udp: UdpListener | None = None
         self._routes = Routes(
             self._flows,
             self._tcp,
-            outbound_proxy=lambda: self._configuration().outbound_proxy,
+            outbound_proxy=lambda trunk: self._configuration().way_out(trunk).outbound_proxy,
             host=_named_host(host),
             port=port,
             clock=clock,
@@ -110,6 +111,7 @@ class Gateway:
             chats_changed=_wake_screens,
             outbox_filled=self._sender.wake,
             expire_leases=expire_desk_leases,
+            configured=self._configured,
             clock=clock,
         )
 
@@ -120,6 +122,7 @@ class Gateway:
             self._loop.add_signal_handler(number, stop.set)
         async with AsyncExitStack() as stack:
             udp = UdpListener(self._host, self._port, self._intake.receive)
+            self._udp = udp
             stack.callback(udp.close)
             self._flows.serve_datagrams(udp.flow)
             await self._tcp.listen(self._host, self._port)
@@ -170,13 +173,20 @@ class Gateway:
     def _configuration(self) -> Configuration:
         return self._housekeeping.configuration
 
-    def _credentials_for(self, flow: Flow) -> Credentials:
+    def _configured(self, configuration: Configuration) -> None:
+        """Follow what the admin says about trunks."""
+        name = configuration.default_trunk.name
+        self._tcp.trunk = name
+        if self._udp is not None:
+            self._udp.trunk = name
+
+    def _credentials_for(self, flow: Flow, trunk: str) -> Credentials:
         """Give the trunk's password to the trunk alone: any app could ask us to prove it."""
-        configuration = self._configuration()
+        settings = self._configuration().way_out(trunk)
         host, _ = split_address(flow.peer)
-        if not (configuration.trusts(host) or self._routes.is_of_proxy(flow)):
+        if not (settings.trusts(host) or self._routes.is_of_proxy(flow, trunk)):
             return NO_CREDENTIALS
-        return Credentials(configuration.username, configuration.password)
+        return Credentials(settings.username, settings.password)
 
     def _acknowledge(self, arrival: Arrival) -> None:
         self._presence.committed(arrival)

@@ -54,6 +54,7 @@ class Housekeeping:
         chats_changed: Callable[[], None],
         outbox_filled: Callable[[], None],
         expire_leases: Callable[[], Awaitable[object]],
+        configured: Callable[[Configuration], None] = lambda configuration: None,
         clock: Callable[[], float],
     ) -> None:
         self.configuration = Configuration()
@@ -65,6 +66,7 @@ class Housekeeping:
         self._chats_changed = chats_changed
         self._outbox_filled = outbox_filled
         self._expire_leases = expire_leases
+        self._configured = configured
         self._clock = clock
         self._started_at = datetime.now(UTC)
         self._last_commit = float("-inf")
@@ -127,6 +129,7 @@ class Housekeeping:
         configuration = await load_configuration(connection)
         if configuration != self.configuration:  # the one in use remembers what it has worked out
             self.configuration = configuration
+            self._configured(configuration)
         if COMMITS_ARE_STALE_AFTER < committed_at - self._last_commit < float("inf"):
             self._patient_until = committed_at + PATIENCE_AFTER_OUTAGE
         self._last_commit = committed_at

@@ -118,9 +118,10 @@ class Intake:
             if outcome.final is not None:
                 way_back(request, flow).send(outcome.final)
             return
-        configuration = self._configuration()
-        host, _ = split_address(flow.peer)
-        trusted = configuration.trusts(host)
+        trunk = flow.trunk
+        trusted = flow.trusted
+        if trusted is None:
+            trusted = self._configuration().trunk_of(trunk).trusts(split_address(flow.peer)[0])
         arrival = Arrival(
             request=request,
             identifiers=identify(request.headers),
@@ -128,7 +129,7 @@ class Intake:
             flow=flow,
             transaction=outcome,
             received_at=datetime.now(UTC),
-            trunk=configuration.trunk,
+            trunk=trunk,
             key=request_key(request),
             trusted_peer=trusted,
         )

@@ -27,9 +27,10 @@ LONGEST_QUEUE = 20_000
 LARGEST_QUEUE_BYTES = 256 * 1024 * 1024
 
 _INSERT = (
-    b"INSERT INTO chats_journal (received_at, trunk, transport, peer, request_key, call_id, raw)"
-    b" SELECT * FROM unnest(%b::timestamptz[], %b::text[], %b::text[], %b::text[], %b::bytea[],"
-    b" %b::text[], %b::bytea[]) ON CONFLICT (request_key) DO NOTHING RETURNING request_key, id"
+    b"INSERT INTO chats_journal (received_at, trunk, transport, peer, trusted, request_key,"
+    b" call_id, raw) SELECT * FROM unnest(%b::timestamptz[], %b::text[], %b::text[], %b::text[],"
+    b" %b::boolean[], %b::bytea[], %b::text[], %b::bytea[]) ON CONFLICT (request_key) DO NOTHING"
+    b" RETURNING request_key, id"
 )
 
 _UNPROJECTED = (
@@ -141,6 +142,7 @@ class JournalWriter:
                     [storable(a.trunk) for a in batch],
                     [a.flow.transport for a in batch],
                     [a.flow.peer for a in batch],
+                    [a.trusted_peer for a in batch],
                     [a.key for a in batch],
                     ["" if raw_alone else storable(a.identifiers.call_id) for a in batch],
                     [a.request.raw for a in batch],

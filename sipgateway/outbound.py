@@ -27,6 +27,7 @@ class Letter:
     liveness: str
     redirected_to: str = ""
     authorization: str = ""
+    trunk: str = ""
 
     @property
     def request_uri(self) -> str:

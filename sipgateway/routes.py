@@ -24,7 +24,7 @@ class Routes:
         flows: Flows,
         tcp: TcpListener,
         *,
-        outbound_proxy: Callable[[], str],
+        outbound_proxy: Callable[[str], str],
         host: str,
         port: int,
         clock: Callable[[], float],
@@ -35,7 +35,7 @@ class Routes:
         self._outbound_proxy = outbound_proxy
         self._host = host
         self._port = port
-        self._proxy_host = ""
+        self._proxy_hosts: dict[str, str] = {}
 
     def via(self, flow: Flow) -> ViaAddress:
         """Say what our Via names on this flow."""
@@ -45,21 +45,22 @@ class Routes:
         """Return the flow that a chat came on, while it is open."""
         return self._flows.find(transport, peer) if peer else None
 
-    async def find(self, transport: str, peer: str, uri: str) -> Flow:
-        """Find the way to an app; raises NoRoute."""
+    async def find(self, transport: str, peer: str, uri: str, *, trunk: str) -> Flow:
+        """Find the way to an app of a trunk's chat; raises NoRoute."""
         flow = self.live(transport, peer)
         if flow is not None:
             return flow
-        proxy = self._outbound_proxy()
+        proxy = self._outbound_proxy(trunk)
         if not proxy:
             return await self._resolve(uri)
         flow = await self._resolve(proxy)
-        self._proxy_host, _ = split_address(flow.peer)
+        self._proxy_hosts[proxy], _ = split_address(flow.peer)
         return flow
 
-    def is_of_proxy(self, flow: Flow) -> bool:
-        """Say whether a flow leads to the trunk's outbound proxy."""
-        return bool(self._outbound_proxy()) and split_address(flow.peer)[0] == self._proxy_host
+    def is_of_proxy(self, flow: Flow, trunk: str) -> bool:
+        """Say whether a flow leads to a trunk's outbound proxy."""
+        proxy = self._outbound_proxy(trunk)
+        return bool(proxy) and split_address(flow.peer)[0] == self._proxy_hosts.get(proxy)
 
     async def _resolve(self, uri: str) -> Flow:
         """Find the way to where a URI leads (RFC 3263); raises NoRoute."""

@@ -61,7 +61,7 @@ WITH due AS (
 )
 SELECT m.id, m.chat_id, m.type, m.msg_id, m.text, k.sip_call_id, k.cseq, k.branch, k.attempts,
     c.call_id, c.local_tag, c.target_uri,
-    c.transport, c.peer, c.session, c.liveness, k.redirected_to, k.proof
+    c.transport, c.peer, c.session, c.liveness, k.redirected_to, k.proof, c.trunk
 FROM marked m JOIN claimed k ON k.message_id = m.id JOIN chats_chat c ON c.id = m.chat_id
 ORDER BY m.id
 """
@@ -78,7 +78,7 @@ class OutboxSender:
         outgoing: Outgoing,
         routes: Routes,
         public_uri: Callable[[], str],
-        credentials_for: Callable[[Flow], Credentials],
+        credentials_for: Callable[[Flow, str], Credentials],
         way_of: Callable[[int], tuple[str, str] | None],
         recorded: Callable[[list[Delivery]], None],
     ) -> None:
@@ -165,7 +165,7 @@ class OutboxSender:
             transport, peer = self._way_of(letter.chat_id) or (letter.transport, letter.peer)
             if letter.redirected_to:  # by the proxy where there is one: it guards what is inside
                 transport, peer = "", ""
-            flow = await self._routes.find(transport, peer, letter.request_uri)
+            flow = await self._routes.find(transport, peer, letter.request_uri, trunk=letter.trunk)
             self._send(letter, flow)
         except NoRoute as error:
             self._judge(letter, None, str(error))
@@ -185,7 +185,7 @@ class OutboxSender:
             if response is None:
                 self._judge(letter, status, NO_ANSWER)
                 return
-            again = follow(letter, status, response, self._credentials_for(flow))
+            again = follow(letter, status, response, self._credentials_for(flow, letter.trunk))
             self._judge(letter, status, f"{status} {response.reason[:LONGEST_REASON]}", again)
 
         self._outgoing.send(data, letter.branch, flow, done)

@@ -48,9 +48,14 @@ class TcpConnection(asyncio.Protocol):
 
     transport = "tcp"
     reliable = True
+    peer_name = ""
+    trusted = None
 
-    def __init__(self, flows: Flows, intake: StreamIntake, buffers: Buffers) -> None:
+    def __init__(
+        self, flows: Flows, intake: StreamIntake, buffers: Buffers, owner: "TcpListener"
+    ) -> None:
         self.peer = ""
+        self._owner = owner
         self._flows = flows
         self._intake = intake
         self._buffers = buffers
@@ -60,6 +65,11 @@ class TcpConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._last_data = self._loop.time()
         self._idle: asyncio.TimerHandle | None = None
+
+    @property
+    def trunk(self) -> str:
+        """Name of the trunk that it was opened at, or by."""
+        return self._owner.trunk
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._stream = cast(asyncio.Transport, transport)
@@ -153,10 +163,11 @@ class TcpConnection(asyncio.Protocol):
 class TcpListener:
     """Accepts connections, and opens those that nobody opened to us."""
 
-    def __init__(self, flows: Flows, intake: StreamIntake) -> None:
+    def __init__(self, flows: Flows, intake: StreamIntake, buffers: Buffers) -> None:
+        self.trunk = ""
         self._flows = flows
         self._intake = intake
-        self._buffers = Buffers()
+        self._buffers = buffers
         self._server: asyncio.Server | None = None
         self._connecting: dict[str, asyncio.Task[Flow]] = {}
 
@@ -184,7 +195,7 @@ class TcpListener:
             self._server.close()
 
     def _connection(self) -> TcpConnection:
-        return TcpConnection(self._flows, self._intake, self._buffers)
+        return TcpConnection(self._flows, self._intake, self._buffers, self)
 
     async def _open(self, host: str, port: int) -> Flow:
         loop = asyncio.get_running_loop()

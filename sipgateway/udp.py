@@ -23,11 +23,18 @@ class UdpFlow:
     __slots__ = ("_listener", "address", "peer")
     transport = "udp"
     reliable = False
+    peer_name = ""
+    trusted = None
 
     def __init__(self, listener: "UdpListener", address: tuple[str, int]) -> None:
         self._listener = listener
         self.address = address
         self.peer = format_address(address[0], address[1])
+
+    @property
+    def trunk(self) -> str:
+        """Name of the listener's trunk."""
+        return self._listener.trunk
 
     def send(self, data: bytes) -> bool:
         """Send one datagram; UDP never knows that the peer is gone."""
@@ -48,7 +55,8 @@ class UdpFlow:
 class UdpListener:
     """One bound datagram socket, drained by the event loop."""
 
-    def __init__(self, host: str, port: int, receive: Receive) -> None:
+    def __init__(self, host: str, port: int, receive: Receive, *, trunk: str = "") -> None:
+        self.trunk = trunk
         self._receive = receive
         self._unsent: deque[tuple[bytes, tuple[str, int]]] = deque(maxlen=10_000)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -5,7 +5,6 @@ from datetime import datetime
 from chats.services.incoming import IncomingMessage
 from sipgateway.configuration import Configuration
 from sipgateway.database import Connection
-from sipgateway.flows import split_address
 from sipgateway.interpret import interpret
 from sipgateway.protocol.errors import RemoteProtocolError
 from sipgateway.protocol.headers import Headers
@@ -15,7 +14,7 @@ from sipgateway.protocol.message import Request, parse_message
 MOST_AT_ONCE = 1000
 
 _LOAD = b"""
-SELECT j.id, j.received_at, j.trunk, j.transport, j.peer, j.raw
+SELECT j.id, j.received_at, j.trunk, j.transport, j.peer, j.trusted, j.raw
 FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id
 WHERE j.id > (SELECT coalesce(max(journal_id), 0) FROM chats_projectionmark) AND j.id > %(after)b
   AND m.id IS NULL AND j.received_at <= %(before)b
@@ -57,13 +56,12 @@ def _read(
     trunk: str,
     transport: str,
     peer: str,
+    trusted: bool,
     raw: bytes,
     *,
     configuration: Configuration,
 ) -> IncomingMessage:
     request = _request_of(raw)
-    host, _ = split_address(peer)
-    trusted = configuration.trusts(host)
     return interpret(
         request,
         identify(request.headers),

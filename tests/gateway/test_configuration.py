@@ -10,14 +10,14 @@ from sipgateway.configuration import load_configuration
 async def configured(record, networks):
     record.run(lambda: Trunk.objects.update(trusted_networks=networks))
     async with await psycopg.AsyncConnection.connect(record.database_url) as connection:
-        return await load_configuration(connection)
+        return (await load_configuration(connection)).trunk_of("default")
 
 
 async def test_a_network_that_is_none_costs_itself_alone(record):
     """Red when it raises: the gateway could not start, and one that ran ended."""
-    configuration = await configured(record, "nonsense 192.0.2.0/24")
-    assert configuration.trusts("192.0.2.7")
-    assert not configuration.trusts("198.51.100.7")
+    trunk = await configured(record, "nonsense 192.0.2.0/24")
+    assert trunk.trusts("192.0.2.7")
+    assert not trunk.trusts("198.51.100.7")
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "::ffff:192.0.2.7"])

@@ -7,7 +7,7 @@ from sipgateway.configuration import Configuration
 from sipgateway.flows import Flows
 from sipgateway.intake import Intake
 from sipgateway.presence import Presence
-from sipgateway.tcp import Buffers, TcpConnection
+from sipgateway.tcp import Buffers, TcpConnection, TcpListener
 from tests.support.caller import Caller
 
 
@@ -70,7 +70,8 @@ def intake_of(journal):
 
 
 def connected(intake, buffers, port=5060):
-    connection, transport = TcpConnection(Flows(lambda flow: None), intake, buffers), None
+    flows = Flows(lambda flow: None)
+    connection = TcpConnection(flows, intake, buffers, TcpListener(flows, intake, buffers))
     transport = FakeTransport(port)
     connection.connection_made(transport)
     return connection, transport

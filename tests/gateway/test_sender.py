@@ -58,7 +58,7 @@ class FakeDatabase:
 
 
 class FakeRoutes:
-    async def find(self, transport, peer, uri):
+    async def find(self, transport, peer, uri, *, trunk):
         return None
 
     def via(self, flow):
@@ -85,7 +85,7 @@ async def running(outgoing, letter=LETTER):
         outgoing=outgoing,
         routes=FakeRoutes(),
         public_uri=lambda: "sip:psap@127.0.0.1",
-        credentials_for=lambda flow: NO_CREDENTIALS,
+        credentials_for=lambda flow, trunk: NO_CREDENTIALS,
         way_of=lambda chat: None,
         recorded=lambda deliveries: None,
     )

@@ -11,6 +11,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Flow:
     transport, reliable, peer = "udp", False, "192.0.2.1:5060"
+    trunk, trusted, peer_name = "", None, ""
 
     def send(self, data: bytes) -> bool:
         return True
