@@ -71,3 +71,15 @@ class TextTooLong(ChatError):
 class DispositionUnknown(ChatError):
     code = "disposition-unknown"
     detail = "There is no such reason for closing."
+
+
+class ReferenceNotWaiting(ChatError):
+    """The reference is unknown in this chat, or is being fetched already."""
+
+    code = "reference-not-waiting"
+    detail = "There is nothing to fetch: it is unknown or being fetched already."
+
+
+class NoBadActorUrl(ChatError):
+    code = "no-bad-actor-url"
+    detail = "No service that takes reports of sources has been configured."
