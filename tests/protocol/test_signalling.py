@@ -111,7 +111,7 @@ def test_dec112_says_language_device_and_silence() -> None:
         ("Call-Info", "<urn:dec112:uid:language:de:service.dec112.at>; purpose=dec112-Lang"),
         (
             "Call-Info",
-            "<urn:dec112:uid:deviceid:123-456:service.dec112.at>; purpose=dec112-DeviceId",
+            "<urn:dec112:uid:deviceid:12-4:service.dec112.at>; purpose=dec112-DeviceId",
         ),
         ("X-Dec112-Silent", "True"),
     )
