@@ -8,7 +8,15 @@ import psycopg
 from django.db import connections
 
 from chats import rows
-from chats.rows import CardRow, DataRow, EventRow, FixRow, MessageRow
+from chats.rows import (
+    CardRow,
+    DataRow,
+    EventRow,
+    FixRow,
+    MessageRow,
+    ReferenceRow,
+    ReportRow,
+)
 from chats.selectors import EventBatch
 
 # Index scans even before the first ANALYZE: the newest rows of a large table are all it reads.
@@ -97,33 +105,43 @@ class EventReader:
 async def _complete(connection: Connection, events: list[EventRow]) -> EventBatch:
     chats = list({event.chat_id for event in events})
     messages = list({e.message_id for e in events if e.message_id is not None})
-    arrived = [e for e in events if e.kind == "message-received"]
-    located = [e.message_id for e in arrived if e.data.get("fixes")]
-    with_parts = [e.message_id for e in arrived if e.data.get("parts")]
+    # What an event brought is looked for where its data says that there is something.
+    located = [e.message_id for e in events if e.message_id and e.data.get("fixes")]
+    with_data = [e.message_id for e in events if e.kind in _BRINGS_DATA and _has_data(e)]
+    naming = [
+        e.message_id
+        for e in events
+        if e.message_id and ("references" in e.data or "reference" in e.data)
+    ]
+    reported = [e.chat_id for e in events if e.kind == "source-reported"]
     return EventBatch(
         events=events,
         cards={r[0]: CardRow.read(*r) for r in await _fetch(connection, rows.CARDS, [chats])},
-        messages={
-            r[0]: MessageRow(*r)
-            for r in (await _fetch(connection, rows.MESSAGES, [messages]) if messages else ())
-        },
-        fixes=[
-            FixRow(*r)
-            for r in (
-                await _fetch(connection, rows.FIXES_OF_MESSAGES, [chats, located])
-                if located
-                else ()
-            )
-        ],
+        messages={r[0]: MessageRow(*r) for r in await _rows(connection, rows.MESSAGES, messages)},
+        fixes=[FixRow(*r) for r in await _rows(connection, rows.FIXES_OF_MESSAGES, located, chats)],
         data=[
-            DataRow(*r)
-            for r in (
-                await _fetch(connection, rows.DATA_OF_MESSAGES, [chats, with_parts])
-                if with_parts
-                else ()
-            )
+            DataRow(*r) for r in await _rows(connection, rows.DATA_OF_MESSAGES, with_data, chats)
         ],
+        references=[
+            ReferenceRow(*r)
+            for r in await _rows(connection, rows.REFERENCES_OF_MESSAGES, naming, chats)
+        ],
+        reports=[ReportRow(*r) for r in await _rows(connection, rows.REPORTS_OF_CHATS, reported)],
     )
+
+
+_BRINGS_DATA = ("message-received", "data-fetched")
+
+
+def _has_data(event: EventRow) -> bool:
+    return bool(event.data.get("parts") or event.data.get("blocks"))
+
+
+async def _rows(
+    connection: Connection, statement: str, ids: Sequence[int | None], *before: Sequence[int]
+) -> list[tuple[Any, ...]]:
+    """Run a statement over some ids, with other arrays `before` them; nothing without ids."""
+    return await _fetch(connection, statement, [*before, ids]) if ids else []
 
 
 async def _fetch(

@@ -24,6 +24,7 @@ class FixRow:
     radius: float | None
     method: str
     at: datetime
+    reference_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,18 @@ class CardRow:
     linked_to_id: int | None
     preview: str | None
     messages: int
+    test: bool
+    alert: bool
+    silent: bool
+    unprotected: bool
+    priority: str
+    came_from: str
+    gone_to: str
+    client_ends_on_redirect: bool
+    client_ends_on_transfer: bool
+    references_pending: int
+    references_unlisted: int
+    references_failed: int
     fix: FixRow | None
 
     @classmethod
@@ -68,7 +81,7 @@ class CardRow:
         return cls(*columns[:_CARD_COLUMNS], FixRow(*fix) if fix[0] is not None else None)
 
 
-_CARD_COLUMNS = 26
+_CARD_COLUMNS = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,38 @@ class DataRow:
     message_id: int
     kind: str
     data: Mapping[str, Any]
+    reference_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRow:
+    """Something that a message names by its URL, and how its fetching goes."""
+
+    id: int
+    chat_id: int
+    message_id: int
+    kind: str
+    purpose: str
+    url: str
+    status: str
+    cause: str
+    allowed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """A report of the chat's source to the BCF."""
+
+    id: int
+    chat_id: int
+    status: str
+    source: str
+    reason: str
+    by_username: str
+    by_name: str
+    at: datetime
+    http_status: int | None
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +164,7 @@ _NAME = "coalesce(nullif(concat_ws(' ', nullif({0}.first_name, ''), nullif({0}.l
 
 _FIX_COLUMNS = (
     "f.id, f.chat_id, f.message_id, fm.msg_id, f.shape, f.latitude, f.longitude, f.radius,"
-    " f.method, f.at"
+    " f.method, f.at, f.reference_id"
 )
 _FIXES = (
     f"SELECT {_FIX_COLUMNS} FROM chats_locationfix f"  # noqa: S608
@@ -142,9 +187,22 @@ SELECT c.id, c.head_seq, c.call_id, c.service, c.session, c.ended_by, c.liveness
     WHERE late.direction = 'in' AND late.text <> '' ORDER BY late.id DESC LIMIT 1),
   (SELECT count(*) FROM
     (SELECT FROM chats_message m WHERE m.chat_id = c.id LIMIT {_LOOKED_AT}) AS counted),
+  c.test, c.alert, c.silent, c.unprotected, c.priority, c.came_from, c.gone_to,
+  c.dialect <> '' OR coalesce(l.on_redirect, false),
+  c.dialect <> '' OR coalesce(l.on_transfer, false), r.pending, r.unlisted, r.failed,
   f.*
 FROM chats_chat c
 LEFT JOIN psap_user u ON u.id = c.owner_id
+LEFT JOIN LATERAL (
+  SELECT bool_or(k.ends_on_redirect) AS on_redirect, bool_or(k.ends_on_transfer) AS on_transfer
+  FROM psap_limitedclient k WHERE position(lower(k.user_agent) IN lower(c.user_agent)) > 0
+) l ON true
+LEFT JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE e.status = 'pending') AS pending,
+    count(*) FILTER (WHERE e.status = 'unlisted') AS unlisted,
+    count(*) FILTER (WHERE e.status = 'failed') AS failed
+  FROM chats_reference e WHERE e.chat_id = c.id
+) r ON true
 LEFT JOIN LATERAL ({_FIXES} WHERE f.chat_id = c.id ORDER BY f.id DESC LIMIT 1) f ON true
 WHERE c.id = ANY(%s) ORDER BY c.id
 """  # noqa: S608
@@ -162,9 +220,24 @@ LEFT JOIN psap_user u ON u.id = m.author_id
 MESSAGES_OF_CHATS = f"{_MESSAGES} WHERE m.chat_id = ANY(%s) ORDER BY m.id"
 MESSAGES = f"{_MESSAGES} WHERE m.id = ANY(%s) ORDER BY m.id"
 
-_DATA = "SELECT chat_id, message_id, kind, data::json FROM chats_additionaldata"
+_DATA = "SELECT chat_id, message_id, kind, data::json, reference_id FROM chats_additionaldata"
 DATA_OF_CHATS = f"{_DATA} WHERE chat_id = ANY(%s) ORDER BY id"
 DATA_OF_MESSAGES = f"{_DATA} WHERE chat_id = ANY(%s) AND message_id = ANY(%s) ORDER BY id"
+
+_REFERENCES = (
+    "SELECT r.id, r.chat_id, r.message_id, r.kind, r.purpose, r.url, r.status, r.cause,"
+    " u.username FROM chats_reference r LEFT JOIN psap_user u ON u.id = r.allowed_by_id"
+)
+REFERENCES_OF_CHATS = f"{_REFERENCES} WHERE r.chat_id = ANY(%s) ORDER BY r.id"
+REFERENCES_OF_MESSAGES = (
+    f"{_REFERENCES} WHERE r.chat_id = ANY(%s) AND r.message_id = ANY(%s) ORDER BY r.id"
+)
+_REPORTS = (
+    f"SELECT r.id, r.chat_id, r.status, r.source, r.reason, u.username, {_NAME.format('u')},"  # noqa: S608
+    " r.at, r.http_status, r.cause"
+    " FROM chats_sourcereport r JOIN psap_user u ON u.id = r.reported_by_id"
+)
+REPORTS_OF_CHATS = f"{_REPORTS} WHERE r.chat_id = ANY(%s) ORDER BY r.id"
 
 EVENT_COLUMNS = (
     "e.chat_id, e.seq, e.kind, e.at, e.actor, e.message_id, e.data::json, encode(e.hash, 'hex')"

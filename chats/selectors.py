@@ -12,7 +12,15 @@ from django.db.models import Q
 
 from chats import rows
 from chats.models import Chat
-from chats.rows import CardRow, DataRow, EventRow, FixRow, MessageRow
+from chats.rows import (
+    CardRow,
+    DataRow,
+    EventRow,
+    FixRow,
+    MessageRow,
+    ReferenceRow,
+    ReportRow,
+)
 from psap.models import User
 
 # A shift lasts twelve hours: as long a call-taker sees what they closed.
@@ -30,7 +38,10 @@ class Conversation:
     messages: list[MessageRow]
     fixes: list[FixRow]
     data: list[DataRow]
+    references: list[ReferenceRow]
+    reports: list[ReportRow]
     events: list[EventRow]
+    signalling: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,8 @@ class EventBatch:
     messages: Mapping[int, MessageRow]
     fixes: Sequence[FixRow]
     data: Sequence[DataRow]
+    references: Sequence[ReferenceRow]
+    reports: Sequence[ReportRow]
 
 
 @contextmanager
@@ -82,7 +95,10 @@ def conversation(chat_id: int) -> Conversation | None:
             messages=[MessageRow(*row) for row in _fetch(rows.MESSAGES_OF_CHATS, ids)],
             fixes=[FixRow(*row) for row in _fetch(rows.FIXES_OF_CHATS, ids)],
             data=[DataRow(*row) for row in _fetch(rows.DATA_OF_CHATS, ids)],
+            references=[ReferenceRow(*row) for row in _fetch(rows.REFERENCES_OF_CHATS, ids)],
+            reports=[ReportRow(*row) for row in _fetch(rows.REPORTS_OF_CHATS, ids)],
             events=[EventRow(*row) for row in _fetch(rows.EVENTS_OF_CHATS, ids)],
+            signalling=Chat.objects.values_list("signalling", flat=True).get(pk=chat_id),
         )
 
 
@@ -99,6 +115,11 @@ def missed_events(seen: Mapping[int, int]) -> EventBatch:
             messages={r[0]: MessageRow(*r) for r in _fetch(rows.MESSAGES, [message_ids])},
             fixes=[FixRow(*r) for r in _fetch(rows.FIXES_OF_MESSAGES, [chat_ids, message_ids])],
             data=[DataRow(*r) for r in _fetch(rows.DATA_OF_MESSAGES, [chat_ids, message_ids])],
+            references=[
+                ReferenceRow(*r)
+                for r in _fetch(rows.REFERENCES_OF_MESSAGES, [chat_ids, message_ids])
+            ],
+            reports=[ReportRow(*r) for r in _fetch(rows.REPORTS_OF_CHATS, [chat_ids])],
         )
 
 

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chats.models import Direction, Disposition
-from chats.rows import CardRow, DataRow, EventRow, FixRow, MessageRow
+from chats.rows import (
+    CardRow,
+    DataRow,
+    EventRow,
+    FixRow,
+    MessageRow,
+    ReferenceRow,
+    ReportRow,
+)
 from chats.selectors import Conversation
 from psap.models import Psap, User
 
@@ -46,6 +54,22 @@ def card(row: CardRow) -> Json:
         "fix": None if row.fix is None else fix(row.fix),
         "preview": row.preview or "",
         "messages": row.messages,
+        "test": row.test,
+        "alert": row.alert,
+        "silent": row.silent,
+        "unprotected": row.unprotected,
+        "priority": row.priority,
+        "cameFrom": row.came_from,
+        "goneTo": row.gone_to,
+        "clientEnds": {
+            "redirect": row.client_ends_on_redirect,
+            "transfer": row.client_ends_on_transfer,
+        },
+        "references": {
+            "pending": row.references_pending,
+            "unlisted": row.references_unlisted,
+            "failed": row.references_failed,
+        },
     }
 
 
@@ -97,6 +121,34 @@ def additional_data(row: DataRow) -> Json:
     return {**row.data, "kind": row.kind, "messageId": str(row.message_id)}
 
 
+def reference(row: ReferenceRow) -> Json:
+    """Return something that a message names by its URL; `cause` says why it is not there."""
+    return {
+        "id": str(row.id),
+        "kind": row.kind,
+        "purpose": row.purpose,
+        "url": row.url,
+        "status": row.status,
+        "cause": row.cause,
+        "allowedBy": row.allowed_by,
+        "messageId": str(row.message_id),
+    }
+
+
+def report(row: ReportRow) -> Json:
+    """Return one report of the chat's source to the BCF."""
+    return {
+        "id": str(row.id),
+        "status": row.status,
+        "source": row.source,
+        "reason": row.reason,
+        "by": _person(row.by_username, row.by_name),
+        "at": time(row.at),
+        "httpStatus": row.http_status,
+        "cause": row.cause,
+    }
+
+
 def history_event(row: EventRow) -> Json:
     """Return an event as the conversation lists it."""
     return {
@@ -115,6 +167,8 @@ def live_event(
     message: Json | None,
     fixes: Sequence[Json] = (),
     data: Sequence[Json] = (),
+    references: Sequence[Json] = (),
+    reports: Sequence[Json] = (),
 ) -> Json:
     """Return an event as consoles get it, with the chat's card after it."""
     event = {
@@ -132,6 +186,10 @@ def live_event(
         event["fixes"] = list(fixes)
     if data:
         event["additionalData"] = list(data)
+    if references:
+        event["references"] = list(references)
+    if reports:
+        event["reports"] = list(reports)
     return event
 
 
@@ -169,9 +227,12 @@ def conversation(found: Conversation) -> Json:
     """Return everything about one chat, as of its card's `seq`."""
     return {
         "card": card(found.chat),
+        "signalling": found.signalling,
         "messages": [message(row) for row in found.messages],
         "fixes": [fix(row) for row in found.fixes],
         "additionalData": [additional_data(row) for row in found.data],
+        "references": [reference(row) for row in found.references],
+        "reports": [report(row) for row in found.reports],
         "events": [history_event(row) for row in found.events],
     }
 
@@ -192,6 +253,14 @@ def export(found: Conversation) -> Json:
         "openedAt": time(chat.opened_at),
         "answeredAt": _time_or_none(chat.answered_at),
         "endedAt": _time_or_none(chat.ended_at),
+        "test": chat.test,
+        "alert": chat.alert,
+        "silent": chat.silent,
+        "unprotected": chat.unprotected,
+        "priority": chat.priority,
+        "cameFrom": chat.came_from,
+        "goneTo": chat.gone_to,
+        "signalling": found.signalling,
         "messages": [_exported_message(row) for row in found.messages],
         "locations": [
             {
@@ -206,6 +275,8 @@ def export(found: Conversation) -> Json:
             for row in found.fixes
         ],
         "additionalData": [{**row.data, "kind": row.kind} for row in found.data],
+        "references": [reference(row) for row in found.references],
+        "reports": [report(row) for row in found.reports],
         "events": [
             {
                 "seq": row.seq,

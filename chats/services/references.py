@@ -151,7 +151,7 @@ def record_data(
             )
             for kind, data in blocks
         )
-        kinds = " ".join(dict.fromkeys(kind for kind, _ in blocks))
+        kinds = ", ".join(dict.fromkeys(kind for kind, _ in blocks))
         digest = readings_digest((), blocks)
         told = {"blocks": len(blocks), "kind": kinds, "readingsSha256": digest}
         _tell(due, "data-fetched", now, told)

@@ -62,8 +62,9 @@ def test_the_export_holds_the_whole_record(
     record = json.loads(run("exportchat", "abcdefghij", capsys))
     assert list(record) == [
         "id", "callId", "service", "session", "endedBy", "liveness", "owner", "disposition",
-        "caller", "openedAt", "answeredAt", "endedAt", "messages", "locations", "additionalData",
-        "events",
+        "caller", "openedAt", "answeredAt", "endedAt", "test", "alert", "silent", "unprotected",
+        "priority", "cameFrom", "goneTo", "signalling", "messages", "locations",
+        "additionalData", "references", "reports", "events",
     ]  # fmt: skip
     assert (record["session"], record["endedBy"], record["owner"]) == (
         "stopped",
