@@ -17,13 +17,15 @@ from sipgateway.journal import JournalWriter
 from sipgateway.outgoing import Outgoing
 from sipgateway.presence import Presence
 from sipgateway.protocol.errors import LocalProtocolError, RemoteProtocolError
-from sipgateway.protocol.lmpe import identify, identify_caller, request_key
+from sipgateway.protocol.geolocation import geolocation_error
+from sipgateway.protocol.lmpe import MessageType, identify, identify_caller, request_key
 from sipgateway.protocol.message import Request, Response, parse_message
 from sipgateway.protocol.transaction import Retransmission, ServerTransactions
 from sipgateway.refusals import RefusalLog
 
 logger = logging.getLogger(__name__)
 
+STARTS = (MessageType.START, MessageType.START_REDIRECT)
 MOST_EARLY = 10_000
 
 ALLOW = ("Allow", "MESSAGE, OPTIONS")
@@ -155,7 +157,7 @@ class Intake:
 
     def acknowledge(self, arrival: Arrival) -> None:
         """Send the 200 and keep it for retransmissions."""
-        data = response_bytes(arrival.request, arrival.flow, 200)
+        data = response_bytes(arrival.request, arrival.flow, 200, _remarks(arrival))
         try:
             arrival.transaction.respond(data, self._clock())
         except LocalProtocolError:
@@ -166,3 +168,11 @@ class Intake:
         self, request: Request, flow: Flow, status: int, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         way_back(request, flow).send(response_bytes(request, flow, status, headers))
+
+
+def _remarks(arrival: Arrival) -> tuple[tuple[str, str], ...]:
+    """What the 200 to a call's first message says beside."""
+    if arrival.identifiers.msg_type not in STARTS:
+        return ()
+    error = geolocation_error(arrival.request)
+    return (error,) if error else ()
