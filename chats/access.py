@@ -16,7 +16,15 @@ class RoleMissing(Exception):
     """The user's roles do not work with chats."""
 
 
-COMMANDS = ("claim", "release", "send", "close", "catch-up")
+COMMANDS = (
+    "claim",
+    "release",
+    "send",
+    "close",
+    "fetch-reference",
+    "report-source",
+    "catch-up",
+)
 COMMANDS_OF_ROLE = {CALL_TAKER: COMMANDS, SUPERVISOR: COMMANDS}
 
 

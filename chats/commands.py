@@ -14,8 +14,10 @@ from chats.selectors import EventBatch, missed_events
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
 from chats.services.errors import ChatAlreadyOwned, ChatError
+from chats.services.fetch_reference import fetch_reference
 from chats.services.receipts import Reply, run_once
 from chats.services.release_chat import release_chat
+from chats.services.report_source import report_source
 from chats.services.send_text import send_text
 from psap.models import User
 
@@ -50,7 +52,11 @@ class Command:
     @property
     def chat_id(self) -> int:
         """The chat that it is about; raises CommandError."""
-        return chat_id_of(self.content.get("chat"), self.id)
+        return self.number("chat")
+
+    def number(self, name: str) -> int:
+        """Return an id of the content; raises CommandError."""
+        return chat_id_of(self.content.get(name), self.id, name)
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a text of the content; raises CommandError."""
@@ -82,12 +88,12 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
 
 
-def chat_id_of(value: object, re: str) -> int:
-    """Read a chat's id, a string of digits; raises CommandError `bad-request`."""
+def chat_id_of(value: object, re: str, name: str = "chat") -> int:
+    """Read a chat's or other row's id, a string of digits; raises CommandError `bad-request`."""
     digits = str(value) if type(value) in (str, int) else ""
     if digits.isascii() and digits.isdigit() and len(digits) <= 19:
         return min(int(digits), LARGEST_CHAT_ID)
-    raise CommandError("bad-request", "chat is missing or no id.", re)
+    raise CommandError("bad-request", f"{name} is missing or no id.", re)
 
 
 def authorise(session_key: str | None, command: Command) -> User:
@@ -164,9 +170,24 @@ def _close(command: Command, user: User, now: datetime) -> Reply:
     return {}
 
 
+def _fetch_reference(command: Command, user: User, now: datetime) -> Reply:
+    reference = command.number("reference")
+    fetch_reference(chat_id=command.chat_id, reference_id=reference, call_taker=user, now=now)
+    return {}
+
+
+def _report_source(command: Command, user: User, now: datetime) -> Reply:
+    report = report_source(
+        chat_id=command.chat_id, call_taker=user, reason=command.text("reason", ""), now=now
+    )
+    return {"report": str(report.pk)}
+
+
 SERVICES: Mapping[str, Callable[[Command, User, datetime], Reply]] = {
     "claim": _claim,
     "release": _release,
     "send": _send,
     "close": _close,
+    "fetch-reference": _fetch_reference,
+    "report-source": _report_source,
 }

@@ -198,6 +198,8 @@ class Gateway:
     def _projected(self, projection: Projection) -> None:
         due = self._loop.time() + self._configuration().heartbeat_interval
         self._presence.learn(projection.chats, due)
+        if projection.errands:
+            wakeup.publish(wakeup.ERRANDS)
         if projection.queued_answers:
             self._sender.wake()
         _wake_screens()

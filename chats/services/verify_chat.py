@@ -1,10 +1,21 @@
 """Verifying a chat's record: the chain from its first event, and all content against it."""
 
 import hashlib
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
-from chats.models import BodyPart, Chat, ChatEvent, Direction, Message, Session
+from chats.models import (
+    AdditionalData,
+    BodyPart,
+    Chat,
+    ChatEvent,
+    Direction,
+    LocationFix,
+    Message,
+    Session,
+)
 from chats.services.chain import canonical_data, event_hash, genesis_hash
 from chats.services.chain_heads import Head
 from chats.services.readings import readings_digest
@@ -13,6 +24,9 @@ from chats.services.texts import text_digest
 # Marks a message or part whose content retention has removed; its digests stay.
 ERASED = "erased"
 TRUNCATED = "truncated"
+FETCHED = ("location-fetched", "data-fetched")
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +95,13 @@ def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
             "parts", "fixes", "additional_data"
         )
     }
+    fetched = _Fetched(chat)
     told = {"message-received": Direction.IN, "message-queued": Direction.OUT}
     for event in events:
+        if event.kind in FETCHED:
+            if fault := fetched.fault(event):
+                yield BrokenLink(event.seq, fault)
+            continue
         if event.kind not in told:
             continue
         message = messages.pop(event.message_id or 0, None)
@@ -92,6 +111,8 @@ def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
             yield BrokenLink(event.seq, f"message {message.pk}: {fault}")
     for message in messages.values():
         yield BrokenLink(0, f"message {message.pk} stands in no event")
+    for reference in fetched.left_over():
+        yield BrokenLink(0, f"what was fetched for reference {reference} stands in no event")
 
 
 def _fault(message: Message, event: ChatEvent, direction: Direction) -> str | None:
@@ -116,13 +137,53 @@ def _fault(message: Message, event: ChatEvent, direction: Direction) -> str | No
 
 
 def _readings(message: Message) -> str | None:
-    fixes = sorted(message.fixes.all(), key=lambda fix: fix.pk)
-    blocks = sorted(message.additional_data.all(), key=lambda block: block.pk)
+    fixes = sorted(
+        (fix for fix in message.fixes.all() if fix.reference_id is None), key=lambda fix: fix.pk
+    )
+    blocks = sorted(
+        (block for block in message.additional_data.all() if block.reference_id is None),
+        key=lambda block: block.pk,
+    )
     if not fixes and not blocks:
         return None
     return readings_digest(
         ((fix, fix.at) for fix in fixes), ((block.kind, block.data) for block in blocks)
     )
+
+
+class _Fetched:
+    """What came by reference, in the order of the events that tell of it."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._fixes: dict[int, deque[LocationFix]] = defaultdict(deque)
+        self._blocks: dict[int, deque[AdditionalData]] = defaultdict(deque)
+        for fix in LocationFix.objects.filter(chat=chat).order_by("pk"):
+            if fix.reference_id is not None:
+                self._fixes[fix.reference_id].append(fix)
+        for block in AdditionalData.objects.filter(chat=chat).order_by("pk"):
+            if block.reference_id is not None:
+                self._blocks[block.reference_id].append(block)
+
+    def fault(self, event: ChatEvent) -> str | None:
+        """Compare the next positions or blocks of the event's reference with it."""
+        reference = int(event.data["reference"])
+        fixes = _take(self._fixes[reference], event.data.get("fixes", 0))
+        blocks = _take(self._blocks[reference], event.data.get("blocks", 0))
+        digest = readings_digest(
+            ((fix, fix.at) for fix in fixes), ((block.kind, block.data) for block in blocks)
+        )
+        if digest == event.data["readingsSha256"]:
+            return None
+        return f"what was fetched for reference {reference} is not the recorded one"
+
+    def left_over(self) -> Iterator[int]:
+        """References with positions or blocks that no event tells of."""
+        for found in (self._fixes, self._blocks):
+            yield from (reference for reference, rows in found.items() if rows)
+
+
+def _take(rows: "deque[Row]", count: int) -> "list[Row]":
+    return [rows.popleft() for _ in range(min(count, len(rows)))]
 
 
 def _state(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:

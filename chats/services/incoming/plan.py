@@ -266,6 +266,8 @@ def _what_came(message: IncomingMessage) -> dict[str, Any]:
     if message.fixes or message.additional:
         fixes = ((fix, fix.at or message.received_at) for fix in message.fixes)
         data["readingsSha256"] = readings_digest(fixes, message.additional)
+    if message.references:
+        data["references"] = len(message.references)
     return data
 
 

@@ -41,6 +41,7 @@ class Projection:
     chats: list[ChatState] = field(default_factory=list)
     waiting: list[IncomingMessage] = field(default_factory=list)
     queued_answers: int = 0
+    errands: int = 0
 
 
 class _KnownChat(NamedTuple):
@@ -97,6 +98,7 @@ async def project_messages(
         rows.add(decision, message_ids, greeting)
     projection.chats = list({chat.id: chat for _, chat in pairs}.values())
     projection.queued_answers = greetings
+    projection.errands = len(rows.references)
     await _write(connection, rows, projection.chats)
     return projection
 

@@ -110,17 +110,16 @@ INSERT_RICH_FIXES = insert_statement(
         "source": "text",
     },
 )
-INSERT_REFERENCES = insert_statement(
-    "chats_reference",
-    {
-        "chat_id": "bigint",
-        "message_id": "bigint",
-        "kind": "text",
-        "purpose": "text",
-        "url": "text",
-        "status": "text",
-        "due_at": "timestamptz",
-    },
+# Apps name the same URL in message after message: what still waits is not asked for twice.
+INSERT_REFERENCES = (
+    "INSERT INTO chats_reference (chat_id, message_id, kind, purpose, url, status, due_at)"
+    " SELECT DISTINCT ON (chat_id, kind, url) chat_id, message_id, kind, purpose, url, status,"
+    " due_at FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[],"
+    " %b::text[], %b::timestamptz[])"
+    " AS t (chat_id, message_id, kind, purpose, url, status, due_at)"
+    " WHERE NOT EXISTS (SELECT FROM chats_reference r WHERE r.chat_id = t.chat_id"
+    " AND r.kind = t.kind AND r.url = t.url AND r.status IN ('pending', 'unlisted'))"
+    " ORDER BY chat_id, kind, url, message_id"
 )
 INSERT_ADDITIONAL = insert_statement(
     "chats_additionaldata",
