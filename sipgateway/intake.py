@@ -18,18 +18,17 @@ from sipgateway.outgoing import Outgoing
 from sipgateway.presence import Presence
 from sipgateway.protocol.errors import LocalProtocolError, RemoteProtocolError
 from sipgateway.protocol.geolocation import geolocation_error
+from sipgateway.protocol.invite_refusal import RefusedInvites
 from sipgateway.protocol.lmpe import MessageType, identify, identify_caller, request_key
 from sipgateway.protocol.message import Request, Response, parse_message
 from sipgateway.protocol.transaction import Retransmission, ServerTransactions
+from sipgateway.protocol.uas import Answer, answer_to
 from sipgateway.refusals import RefusalLog
 
 logger = logging.getLogger(__name__)
 
 STARTS = (MessageType.START, MessageType.START_REDIRECT)
 MOST_EARLY = 10_000
-
-ALLOW = ("Allow", "MESSAGE, OPTIONS")
-ACCEPT = ("Accept", "text/plain, multipart/mixed, application/pidf+xml, */*")
 
 
 class Intake:
@@ -52,6 +51,7 @@ class Intake:
         self._commits_succeed = commits_succeed
         self._clock = clock
         self._transactions = ServerTransactions()
+        self._refused_invites: RefusedInvites[tuple[Request, Flow, Answer]] = RefusedInvites()
         self.refusals = RefusalLog(clock)
         self._held: deque[Arrival] = deque()  # waits for room in the journal's queue
         self._given: list[Flow] = []
@@ -82,11 +82,18 @@ class Intake:
             self._outgoing.receive_response(message)
         elif message.method == "MESSAGE":
             self._receive_message(message, flow)
-        elif message.method == "OPTIONS":
-            status = 200 if self._commits_succeed() else 503
-            self._answer(message, flow, status, (ALLOW, ACCEPT))
-        elif message.method != "ACK":  # an ACK is never answered
-            self._answer(message, flow, 405, (ALLOW,))
+        else:
+            self._receive_other(message, flow)
+
+    def _receive_other(self, request: Request, flow: Flow) -> None:
+        """Answer what is no MESSAGE; an INVITE over UDP again and again until its ACK."""
+        answer = answer_to(request, serves=self._commits_succeed())
+        if answer is None:
+            self._refused_invites.acknowledge(request)
+            return
+        self._answer(request, flow, *answer)
+        if request.method == "INVITE" and not flow.reliable:
+            self._refused_invites.refuse(request, (request, flow, answer), self._clock())
 
     def refuse(self, error: RemoteProtocolError, flow: Flow) -> None:
         """Count what could not be taken, and answer it as far as it can be answered."""
@@ -94,6 +101,10 @@ class Intake:
         request = error.request
         if isinstance(request, Request) and request.method != "ACK":
             self._answer(request, flow, error.status)
+
+    def refuse_peer(self, peer: str, reason: str, detail: str) -> None:
+        """Count a connection that was not let in."""
+        self.refusals.note(peer, reason, detail)
 
     def refuse_oversized(self, header: bytes, flow: Flow) -> None:
         """Answer 413 to a message over the hard limit, of which only the header was read."""
@@ -105,8 +116,11 @@ class Intake:
         self.refuse(RemoteProtocolError(413, "over the size limit", request), flow)
 
     def expire(self) -> None:
-        """Forget transactions whose Timer J has fired."""
-        self._transactions.expire(self._clock())
+        """Forget transactions whose Timer J has fired; refuse INVITEs again that got no ACK."""
+        now = self._clock()
+        self._transactions.expire(now)
+        for request, flow, answer in self._refused_invites.due(now):
+            self._answer(request, flow, *answer)
 
     def _receive_message(self, request: Request, flow: Flow) -> None:
         if self._early is not None:
