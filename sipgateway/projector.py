@@ -8,16 +8,24 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 
 import psycopg
 
-from chats.services.incoming import IncomingMessage, Projection, Step, project_messages
+from chats.services.incoming import (
+    HouseRules,
+    IncomingMessage,
+    Projection,
+    Step,
+    project_messages,
+)
 from sipgateway.configuration import Configuration
 from sipgateway.database import Database
 from sipgateway.interpret import interpret, interpret_text_alone
 from sipgateway.journal import Journaled
 from sipgateway.pace import Pace
 from sipgateway.protocol import session
+from sipgateway.testcalls import answer_to_test
 from sipgateway.waiting import WaitingRoom
 
 logger = logging.getLogger(__name__)
@@ -29,16 +37,31 @@ CYCLE = 0.05
 # How soon a chat that was held is tried again.
 LOOK_AGAIN = 0.1
 
-_steps: dict[tuple[str | None, int, bool, bool], Step] = {}
+_steps: dict[tuple[str | None, int, bool, bool, bool, bool], Step] = {}
 
 
-def machine(state: str | None, msg_type: int, *, has_text: bool, standalone: bool) -> Step:
+def machine(
+    state: str | None,
+    msg_type: int,
+    *,
+    has_text: bool,
+    standalone: bool,
+    test: bool,
+    comes_back: bool,
+) -> Step:
     """Run the protocol core's session machine, in the words of the record."""
-    key = (state, msg_type, has_text, standalone)
+    key = (state, msg_type, has_text, standalone, test, comes_back)
     step = _steps.get(key)
     if step is None:
         known = session.Session(state) if state is not None else None
-        outcome = session.step(known, msg_type, has_text=has_text, standalone=standalone)
+        outcome = session.step(
+            known,
+            msg_type,
+            has_text=has_text,
+            standalone=standalone,
+            test=test,
+            comes_back=comes_back,
+        )
         step = Step(outcome.new.value, frozenset(action.value for action in outcome.actions))
         if len(_steps) < 10_000:  # message types are the caller's to choose
             _steps[key] = step
@@ -55,10 +78,12 @@ class Projector:
         configuration: Callable[[], Configuration],
         projected: Callable[[Projection], None],
         clock: Callable[[], float],
+        beats_between: Callable[[int, int, int], int | None] = lambda chat_id, after, before: 0,
     ) -> None:
         self._database = database
         self._configuration = configuration
         self._projected = projected
+        self._beats_between = beats_between
         self._queue: deque[IncomingMessage] = deque()
         self._journaled: deque[Journaled] = deque()
         self._handed_over = 0  # bytes
@@ -163,9 +188,16 @@ class Projector:
         connection = await self._database.connection()
         # Two round trips: what is locked, and all that is written with its COMMIT.
         async with connection.pipeline(), connection.transaction():
-            return await project_messages(
-                connection, batch, machine=machine, greeting=self._configuration().greeting
-            )
+            return await project_messages(connection, batch, machine=machine, rules=self._rules())
+
+    def _rules(self) -> HouseRules:
+        configuration = self._configuration()
+        return HouseRules(
+            greeting=configuration.greeting,
+            test_answer=lambda message: answer_to_test(message, configuration.psap_name),
+            redirect_patience=timedelta(seconds=configuration.redirect_patience),
+            beats_between=self._beats_between,
+        )
 
     async def _halve(self, batch: list[IncomingMessage], error: Exception) -> None:
         if len(batch) > 1:

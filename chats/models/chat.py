@@ -141,6 +141,11 @@ class Chat(models.Model):
                 condition=~Q(unique_part=""),
                 name="one_chat_per_caller_and_call",
             ),
+            models.UniqueConstraint(
+                fields=["caller_uri", "asserted_uri"],
+                condition=Q(alert=True, disposition=None, unique_part=""),
+                name="one_open_alert_per_source",
+            ),
             models.CheckConstraint(
                 condition=Q(owner=None) | Q(ringing_since=None), name="owned_chats_do_not_ring"
             ),

@@ -5,9 +5,13 @@ are facts of their own and never change it. Nothing the app sends is ever droppe
 transition stores the message.
 
     (no chat) ──start──> OPEN ──stop──> STOPPED ──start or text──> OPEN
+    OPEN ──our stop|redirect/274──> REDIRECTING ──it has gone over──> REDIRECTED ──start──> OPEN
 
-A start always leads to OPEN and is greeted with our start/257, whatever state the chat was in:
-the app has begun anew and becomes *started* by nothing else.
+A start leads to OPEN and is greeted with our start/257, whatever state the chat was in: the app
+has begun anew and becomes *started* by nothing else. One exception: a start|redirect/273 in a chat
+that we redirect is meant for the target and goes on to it, unless it comes back from there.
+
+A test call (clause 6.1.2.10) is STOPPED from its start and answered with our stop/258 alone.
 """
 
 from __future__ import annotations
@@ -43,6 +47,10 @@ class Action(enum.Enum):
     STORE = "store"
     NOTE_UNKNOWN = "note-unknown"  # a type that an app does not send
     END = "end"  # ended by the caller
+    CANCEL = "cancel"  # what we have not sent yet is not sent any more
+    RELAY = "relay"  # goes on to where the chat is now
+    CLOSE_TEST = "close-test"  # a test: it does not ring
+    ANSWER_TEST = "answer-test"  # with the automatic stop/258
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,6 @@ _A, _S, _T = Action, Session, MessageType
 _STARTS = (_T.START, _T.START_REDIRECT)
 _PSAP_ONLY = (_T.START_TRANSFER, _T.STOP_TRANSFER, _T.STOP_REDIRECT)
 _ENDED = (_S.STOPPED,)
-_LEFT = (_S.REDIRECTED, _S.TRANSFERRED)
 _UNDER_WAY = (_S.REDIRECTING, _S.TRANSFERRING)
 
 _ALIVE = (_A.MARK_ALIVE, _A.STORE)
@@ -77,9 +84,17 @@ def _table() -> dict[tuple[Session, MessageType], Transition]:
         for odd in _PSAP_ONLY:
             table[state, odd] = Transition(state, (_A.NOTE_UNKNOWN, *_ALIVE))
     for state in (_S.OPEN, *_UNDER_WAY):
-        table[state, _T.STOP] = Transition(_S.STOPPED, (_A.MARK_ALIVE, _A.STORE, _A.END))
-    for state in (*_ENDED, *_LEFT):
-        table[state, _T.STOP] = Transition(state, (_A.STORE,))
+        table[state, _T.STOP] = Transition(_S.STOPPED, (_A.MARK_ALIVE, _A.STORE, _A.END, _A.CANCEL))
+    for state in (*_ENDED, _S.TRANSFERRED):
+        table[state, _T.STOP] = Transition(state, (_A.STORE, _A.CANCEL))
+    for kind in _T:
+        if kind is not _T.START:
+            noted = (_A.NOTE_UNKNOWN,) if kind in _PSAP_ONLY else ()
+            beat = _A.MARK_BACKGROUND if kind is _T.HEARTBEAT_INACTIVE else _A.MARK_ALIVE
+            table[_S.REDIRECTED, kind] = Transition(
+                _S.REDIRECTED, (*noted, beat, _A.STORE, _A.RELAY)
+            )
+    table[_S.REDIRECTING, _T.START_REDIRECT] = Transition(_S.REDIRECTING, (*_ALIVE, _A.RELAY))
     for state in _ENDED:
         for kind in (_T.HEARTBEAT, _T.HEARTBEAT_INACTIVE, _T.IN_CHAT):
             table[state, kind] = Transition(state, (_A.STORE,))
@@ -107,40 +122,61 @@ OPENINGS: Mapping[MessageType, Transition] = MappingProxyType(
 )
 """What the first message that we see of a chat does."""
 
+_TEST = Transition(_S.STOPPED, (_A.OPEN, _A.CLOSE_TEST, _A.MARK_ALIVE, _A.STORE, _A.ANSWER_TEST))
+_REST_OF_A_TEST = Transition(_S.STOPPED, (_A.OPEN, _A.CLOSE_TEST, _A.MARK_ALIVE, _A.STORE))
+_TEST_AGAIN = Transition(_S.STOPPED, (_A.MARK_ALIVE, _A.STORE, _A.ANSWER_TEST))
+
 _TEXT_AFTER_THE_END = Transition(_S.OPEN, (_A.REOPEN, _A.MARK_RECOVERED, *_ALIVE))
+_TEXT_AFTER_A_TEST = Transition(_S.OPEN, (_A.REOPEN, _A.MARK_RECOVERED, *_GREETED))
 _TYPES = {int(kind): kind for kind in MessageType}
+_SAYING = (_T.IN_CHAT, *_PSAP_ONLY)
 
 
 def step(
-    session: Session | str | None, msg_type: int, *, has_text: bool, standalone: bool = False
+    session: Session | str | None,
+    msg_type: int,
+    *,
+    has_text: bool,
+    standalone: bool = False,
+    test: bool = False,
+    comes_back: bool = False,
 ) -> Transition:
     """What a message of that type causes; `session` is None where there is no chat yet.
 
     A type that is not known counts as in-chat and is noted. A text after the end makes the chat
-    ring again. A stand-alone message (no call identifier) is never greeted.
+    ring again. A stand-alone message (no call identifier) is never greeted. `test` says that the
+    message is a test's, `comes_back` that the PSAP which we redirected to has sent it back to us.
     """
     kind = _TYPES.get(msg_type)
     known = kind is not None
     if kind is None:
         kind = MessageType.IN_CHAT
     if session is None:
-        transition = OPENINGS[kind]
-        if standalone:
-            transition = replace(
-                transition,
-                actions=tuple(
-                    action
-                    for action in transition.actions
-                    if action not in (_A.GREET, _A.MARK_RECOVERED)
-                ),
-            )
+        transition = _opening(kind, has_text=has_text, standalone=standalone, test=test)
     else:
         state = Session(session)
         transition = TRANSITIONS[state, kind]
-        says = kind is MessageType.IN_CHAT or kind in _PSAP_ONLY
-        if state is Session.STOPPED and has_text and says:
-            transition = _TEXT_AFTER_THE_END
-            known = known and kind not in _PSAP_ONLY
+        if comes_back and kind is MessageType.START_REDIRECT:
+            transition = TRANSITIONS[state, MessageType.START]
+        elif state in (Session.STOPPED, Session.TRANSFERRED):
+            if kind is MessageType.START and test:
+                transition = _TEST_AGAIN
+            elif has_text and kind in _SAYING:
+                transition = _TEXT_AFTER_A_TEST if test else _TEXT_AFTER_THE_END
+                known = known and kind not in _PSAP_ONLY
+    if standalone:
+        kept = [a for a in transition.actions if a not in (_A.GREET, _A.MARK_RECOVERED)]
+        transition = replace(transition, actions=tuple(kept))
     if not known and _A.NOTE_UNKNOWN not in transition.actions:
         transition = replace(transition, actions=(*transition.actions, _A.NOTE_UNKNOWN))
     return transition
+
+
+def _opening(kind: MessageType, *, has_text: bool, standalone: bool, test: bool) -> Transition:
+    """What the first message of a chat does; of a test that a human writes in, as ever."""
+    if test:
+        if kind in _STARTS or standalone:
+            return _TEST
+        if not has_text or kind not in _SAYING:
+            return _REST_OF_A_TEST
+    return OPENINGS[kind]

@@ -33,6 +33,7 @@ def test_every_transition_stores_the_message_and_does_nothing_twice(transition: 
     assert Action.STORE in transition.actions
     assert len(set(transition.actions)) == len(transition.actions)
     assert (Action.END in transition.actions) <= (transition.new is Session.STOPPED)
+    assert not {Action.GREET, Action.RELAY} <= set(transition.actions)
 
 
 @pytest.mark.parametrize("transition", OPENINGS.values())
@@ -68,12 +69,102 @@ def test_a_start_in_an_open_chat_is_greeted_again() -> None:
     assert Action.REOPEN not in actions(Session.OPEN, MessageType.START)
 
 
-@pytest.mark.parametrize("session", [state for state in Session if state is not Session.OPEN])
-@pytest.mark.parametrize("start", [MessageType.START, MessageType.START_REDIRECT])
-def test_a_start_always_leads_to_an_open_session(session: Session, start: MessageType) -> None:
+STARTS = (MessageType.START, MessageType.START_REDIRECT)
+GONE = (Session.REDIRECTING, Session.REDIRECTED)
+
+
+@pytest.mark.conformance("6.2.2-3", "6.2.7-7")
+@pytest.mark.parametrize(
+    ("session", "start"),
+    [
+        (session, start)
+        for session, start in product(Session, STARTS)
+        if session is not Session.OPEN and (session, start) not in product(GONE, STARTS[1:])
+    ],
+)
+def test_a_start_leads_to_an_open_session(session: Session, start: MessageType) -> None:
     transition = step(session, start, has_text=False)
     assert transition.new is Session.OPEN
     assert {Action.REOPEN, Action.GREET} <= set(transition.actions)
+
+
+@pytest.mark.parametrize("session", GONE)
+def test_a_273_in_a_chat_that_we_redirect_goes_on_to_the_target(session: Session) -> None:
+    transition = step(session, MessageType.START_REDIRECT, has_text=True)
+    assert transition.new is session
+    assert {Action.STORE, Action.RELAY} <= set(transition.actions)
+    assert not {Action.GREET, Action.REOPEN} & set(transition.actions)
+
+
+@pytest.mark.parametrize("session", [state for state in Session if state is not Session.OPEN])
+def test_a_273_that_the_target_sends_back_opens_the_chat_here(session: Session) -> None:
+    transition = step(session, MessageType.START_REDIRECT, has_text=True, comes_back=True)
+    assert transition.new is Session.OPEN
+    assert {Action.REOPEN, Action.GREET} <= set(transition.actions)
+
+
+@pytest.mark.parametrize("msg_type", [258, 259, 260, 388, 265, 266, 274, 300])
+@pytest.mark.parametrize("has_text", [True, False])
+def test_all_that_comes_after_a_redirect_is_kept_and_goes_on(msg_type: int, has_text: bool) -> None:
+    transition = step(Session.REDIRECTED, msg_type, has_text=has_text)
+    assert transition.new is Session.REDIRECTED
+    assert {Action.STORE, Action.RELAY} <= set(transition.actions)
+
+
+@pytest.mark.parametrize("msg_type", [259, 260, 388])
+def test_what_comes_before_the_app_has_gone_over_waits_here(msg_type: int) -> None:
+    transition = step(Session.REDIRECTING, msg_type, has_text=True)
+    assert transition.new is Session.REDIRECTING
+    assert Action.RELAY not in transition.actions
+
+
+def test_a_text_after_a_transfer_rings_here_again() -> None:
+    transition = step(Session.TRANSFERRED, MessageType.IN_CHAT, has_text=True)
+    assert transition.new is Session.OPEN
+    assert Action.REOPEN in transition.actions
+
+
+@pytest.mark.conformance("6.1.2.10-3", "6.1.2.10-10")
+@pytest.mark.parametrize("has_text", [True, False])
+@pytest.mark.parametrize(("msg_type", "standalone"), [(257, False), (273, False), (259, True)])
+def test_a_test_is_answered_with_a_stop_and_never_greeted(
+    msg_type: int, has_text: bool, standalone: bool
+) -> None:
+    transition = step(None, msg_type, has_text=has_text, standalone=standalone, test=True)
+    assert transition.new is Session.STOPPED
+    assert {Action.OPEN, Action.CLOSE_TEST, Action.ANSWER_TEST} <= set(transition.actions)
+    assert Action.GREET not in transition.actions
+
+
+@pytest.mark.parametrize(
+    ("msg_type", "has_text"), [(258, True), (260, True), (388, False), (259, False)]
+)
+def test_what_else_opens_a_test_is_neither_answered_nor_rings(
+    msg_type: int, has_text: bool
+) -> None:
+    transition = step(None, msg_type, has_text=has_text, test=True)
+    assert transition.new is Session.STOPPED
+    assert Action.CLOSE_TEST in transition.actions
+    assert not {Action.ANSWER_TEST, Action.GREET} & set(transition.actions)
+
+
+@pytest.mark.parametrize("session", [None, Session.STOPPED])
+def test_a_human_who_writes_in_a_test_is_heard_and_greeted(session: Session | None) -> None:
+    transition = step(session, MessageType.IN_CHAT, has_text=True, test=True)
+    assert transition.new is Session.OPEN
+    assert Action.GREET in transition.actions
+    assert Action.CLOSE_TEST not in transition.actions
+
+
+def test_a_test_that_comes_again_is_answered_again() -> None:
+    transition = step(Session.STOPPED, MessageType.START, has_text=True, test=True)
+    assert transition.new is Session.STOPPED
+    assert Action.ANSWER_TEST in transition.actions
+
+
+@pytest.mark.parametrize("session", [Session.OPEN, Session.STOPPED, Session.REDIRECTING])
+def test_a_stop_cancels_what_we_have_not_sent(session: Session) -> None:
+    assert Action.CANCEL in actions(session, MessageType.STOP)
 
 
 @pytest.mark.parametrize("session", Session)

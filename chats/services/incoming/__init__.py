@@ -8,6 +8,7 @@ from chats.services.incoming.plan import is_vouched_for
 from chats.services.incoming.projection import Projection, project_messages
 from chats.services.incoming.records import (
     ChatState,
+    HouseRules,
     IncomingFix,
     IncomingMessage,
     IncomingPart,
@@ -17,6 +18,7 @@ from chats.services.incoming.records import (
 
 __all__ = [
     "ChatState",
+    "HouseRules",
     "IncomingFix",
     "IncomingMessage",
     "IncomingPart",

@@ -4,19 +4,30 @@ Two passes, because primary keys are drawn between them: `decide` runs the sessi
 tells how many messages there will be, `write` makes the rows once their keys are known.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from chats.models import DeliveryStatus, Direction, EndedBy, Liveness, ReferenceStatus
+from chats.models import (
+    DeliveryStatus,
+    Direction,
+    Disposition,
+    EndedBy,
+    Liveness,
+    ReferenceStatus,
+    RelayStatus,
+    Session,
+)
+from chats.services.addresses import same_address
 from chats.services.batch import EventRows
 from chats.services.chain import CALLER, SYSTEM, canonical_data
 from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.incoming.records import (
     ChatState,
+    HouseRules,
     IncomingFix,
     IncomingMessage,
     Machine,
@@ -25,28 +36,62 @@ from chats.services.incoming.records import (
 from chats.services.readings import readings_digest
 from chats.services.texts import text_digest
 
-START = 257
+START, STOP, START_REDIRECT = 257, 258, 273
+STARTS = (START, START_REDIRECT)
+STOPS = frozenset({STOP, 266, 274})
 IN_MESSAGE, OUT_MESSAGE = Direction.IN.value, Direction.OUT.value
 PENDING = ReferenceStatus.PENDING.value
 RECEIVED, QUEUED = DeliveryStatus.RECEIVED.value, DeliveryStatus.QUEUED.value
+CANCELLED = DeliveryStatus.CANCELLED.value
+ENDED, GONE = Session.STOPPED.value, Session.REDIRECTED.value
+LEAVING = frozenset({Session.REDIRECTING.value, Session.REDIRECTED.value})
+# How long the answer to a test waits for a location that has to be fetched.
+TEST_PATIENCE = timedelta(seconds=5)
+# What a device adds by itself; any other part was chosen by a human.
+AUTOMATIC = ("text/", "application/", "multipart/")
+
+
+class Unsent(NamedTuple):
+    """A message of ours that waits to be sent."""
+
+    id: int
+    type: int
 
 
 @dataclass(slots=True)
 class Decision:
-    """One message, its chat and what the session machine made of it."""
+    """One message, its chat and what the session machine made of it.
+
+    `answer` is the text of our automatic stop/258 to a test, None where there is none (yet).
+    """
 
     message: IncomingMessage
     chat: ChatState
     is_new: bool
     step: Step
+    before: str
+    answer: str | None = None
 
     @property
     def greets(self) -> bool:
         return "greet" in self.step.actions
 
+    @property
+    def queues(self) -> bool:
+        """Whether a message of ours answers it."""
+        return self.answer is not None or "greet" in self.step.actions
+
+    @property
+    def may_cancel(self) -> bool:
+        """Whether messages of ours that wait may have lost their sense."""
+        return not self.step.actions.isdisjoint(("cancel", "reopen"))
+
 
 def decide(
-    pairs: list[tuple[IncomingMessage, ChatState]], new_chats: set[int], machine: Machine
+    pairs: list[tuple[IncomingMessage, ChatState]],
+    new_chats: set[int],
+    machine: Machine,
+    rules: HouseRules,
 ) -> list[Decision]:
     """Run the session machine over messages in their order; moves each chat's session."""
     decisions = []
@@ -54,22 +99,28 @@ def decide(
     for message, chat in pairs:
         is_new = chat.id in fresh
         fresh.discard(chat.id)
+        before = chat.session
         step = machine(
-            None if is_new else chat.session,
+            None if is_new else before,
             message.msg_type,
-            has_text=bool(message.text),
+            has_text=bool(message.text) or (before == ENDED and carries_more(message)),
             standalone=chat.standalone,
+            test=chat.test and (message.test or message.msg_type not in STARTS),
+            comes_back=bool(chat.gone_to) and same_address(message.came_from, chat.gone_to),
         )
-        chat.changed = chat.changed or chat.session != step.session
+        chat.changed = chat.changed or before != step.session
         chat.session = step.session
-        decisions.append(Decision(message, chat, is_new, step))
+        decision = Decision(message, chat, is_new, step, before)
+        if "answer-test" in step.actions:
+            decision.answer = rules.test_answer(message)
+        decisions.append(decision)
     return decisions
 
 
 class Rows:
     """Rows to insert for one batch, column order as in `statements`."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: HouseRules, unsent: Mapping[int, Sequence[Unsent]]) -> None:
         self.messages: list[tuple[Any, ...]] = []
         self.parts: list[tuple[Any, ...]] = []
         self.fixes: list[tuple[Any, ...]] = []
@@ -77,18 +128,26 @@ class Rows:
         self.references: list[tuple[Any, ...]] = []
         self.additional: list[tuple[Any, ...]] = []
         self.outbox: list[tuple[Any, ...]] = []
+        self.relays: list[tuple[Any, ...]] = []
+        self.cancelled: list[tuple[int]] = []
         self.events = EventRows()
+        self._rules = rules
+        self._unsent = unsent
+        self._queued: dict[int, list[int]] = {}  # chat → places in `messages`
 
-    def add(self, decision: Decision, message_ids: Iterator[int], greeting: str) -> None:
+    def add(self, decision: Decision, message_ids: Iterator[int]) -> None:
         """Add everything that one message means for its chat."""
         message, chat, actions = decision.message, decision.chat, decision.step.actions
         if decision.is_new:
             self._open(chat, message, recovered="mark-recovered" in actions)
         elif "reopen" in actions:
-            self._reopen(chat, message)
+            self._reopen(chat, message, before=decision.before)
         if "mark-recovered" in actions and not chat.recovered:
             chat.recovered = chat.changed = True
-        self._receive(chat, message, next(message_ids))
+        message_id = next(message_ids)
+        self._receive(chat, message, message_id)
+        if "relay" in actions:
+            self._relay(chat, message, message_id)
         if "end" in actions:
             chat.ended_by, chat.ended_at = EndedBy.CALLER.value, message.received_at
             chat.changed = True
@@ -99,9 +158,16 @@ class Rows:
                 actor=CALLER,
                 data={"endedBy": EndedBy.CALLER.value},
             )
+            chat.session_due, chat.gone_to = None, ""
         self._live(chat, message.received_at, background="mark-background" in actions)
+        if decision.may_cancel:
+            self._cancel(chat, message, everything="cancel" in actions)
         if decision.greets:
-            self._greet(chat, greeting, next(message_ids), message.received_at)
+            self._queue(chat, START, self._rules.greeting, next(message_ids), message.received_at)
+        if "close-test" in actions:
+            self._close_test(chat, message.received_at)
+        if "answer-test" in actions:
+            self._answer_test(decision, message_ids)
 
     def _open(self, chat: ChatState, message: IncomingMessage, *, recovered: bool) -> None:
         chat.ringing_since, chat.changed = message.received_at, True
@@ -117,23 +183,93 @@ class Rows:
                 "standalone": chat.standalone,
                 "recovered": recovered,
                 "linkedTo": chat.linked_to_id,
+                **_kinds_of(chat),
             },
         )
 
-    def _reopen(self, chat: ChatState, message: IncomingMessage) -> None:
+    def _reopen(self, chat: ChatState, message: IncomingMessage, *, before: str) -> None:
         chat.changed = True
-        chat.ended_by = chat.ended_at = None
+        chat.ended_by = chat.ended_at = chat.session_due = None
+        data = {}
+        if message.msg_type == START_REDIRECT and message.came_from:
+            chat.came_from = data["cameFrom"] = message.came_from
+        elif before in LEAVING:
+            self.events.add(
+                chat,
+                "redirect-failed",
+                at=message.received_at,
+                actor=CALLER,
+                data={"target": chat.gone_to, "cause": "the app has started here again"},
+            )
+        chat.gone_to = ""
         if chat.disposition is not None:
             chat.disposition = chat.closed_at = chat.owner_id = None
             chat.ringing_since = message.received_at
-        self.events.add(chat, "session-reopened", at=message.received_at, actor=CALLER, data={})
+        self.events.add(chat, "session-reopened", at=message.received_at, actor=CALLER, data=data)
+
+    def _relay(self, chat: ChatState, message: IncomingMessage, message_id: int) -> None:
+        """Let a message go on to where its chat is now; who has not got it in time is told."""
+        at = message.received_at
+        due = at + self._rules.redirect_patience
+        self.relays.append(
+            (message_id, chat.id, chat.gone_to, new_branch(), RelayStatus.QUEUED.value, at)
+        )
+        if chat.session_due is None or (message.msg_type == START_REDIRECT):
+            chat.session_due, chat.changed = max(due, chat.session_due or due), True
+
+    def _cancel(self, chat: ChatState, message: IncomingMessage, *, everything: bool) -> None:
+        """Send no more what waits: all of it after the app's stop, else our own stop alone.
+
+        A stop of ours that left after the chat was opened again would end it in the app alone.
+        """
+        for place in self._queued.pop(chat.id, ()):
+            row = self.messages[place]
+            if everything or row[4] in STOPS:
+                self.messages[place] = (*row[:7], CANCELLED, *row[8:])
+                self._note_cancelled(chat, row[0], message.received_at)
+        for unsent in self._unsent.get(chat.id, ()):
+            if everything or unsent.type in STOPS:
+                self.cancelled.append((unsent.id,))
+                self._note_cancelled(chat, unsent.id, message.received_at)
+
+    def _note_cancelled(self, chat: ChatState, message_id: int, at: datetime) -> None:
+        chat.changed = True
+        self.events.add(
+            chat,
+            "delivery-changed",
+            at=at,
+            actor=SYSTEM,
+            message_id=message_id,
+            data={"cause": "", "sipStatus": None, "status": CANCELLED},
+        )
+
+    def _close_test(self, chat: ChatState, at: datetime) -> None:
+        """End a test as it begins: it stands in its own list and does not ring."""
+        chat.changed = True
+        chat.ringing_since = None
+        chat.ended_by, chat.ended_at = EndedBy.SYSTEM.value, at
+        chat.disposition, chat.closed_at = Disposition.TEST.value, at
+        stopped = {"endedBy": EndedBy.SYSTEM.value}
+        self.events.add(chat, "session-stopped", at=at, actor=SYSTEM, data=stopped)
+        closed = {"disposition": Disposition.TEST.value}
+        self.events.add(chat, "chat-closed", at=at, actor=SYSTEM, data=closed)
+
+    def _answer_test(self, decision: Decision, message_ids: Iterator[int]) -> None:
+        """Answer a test with our stop/258 (clause 6.1.2.10), or when its location is there."""
+        chat, at = decision.chat, decision.message.received_at
+        chat.changed = True
+        if decision.answer is None:
+            chat.session_due = at + TEST_PATIENCE
+            return
+        self._queue(chat, STOP, decision.answer, next(message_ids), at)
+        self.events.add(chat, "test-answered", at=at, actor=SYSTEM, data={})
 
     def _receive(self, chat: ChatState, message: IncomingMessage, message_id: int) -> None:
         at = message.received_at
         vouched = is_vouched_for(
             chat.asserted_uri, message.asserted_uri, trusted=message.trusted_peer
         )
-        flags = message.flags + sequence_flags(chat.last_in_msg_id, message.msg_id)
+        flags = message.flags + self._sequence_flags(chat, message)
         self.messages.append(
             (
                 message_id,
@@ -178,7 +314,9 @@ class Rows:
             data=_what_came(message),
         )
         if message.msg_id is not None:
-            chat.last_in_msg_id = max(message.msg_id, chat.last_in_msg_id or 0)
+            last = chat.last_in_msg_id
+            if last is None or message.msg_id > last or message.msg_type in STARTS:
+                chat.last_in_msg_id = message.msg_id
         if message.text:
             chat.last_caller_text = at
         if vouched:
@@ -236,12 +374,27 @@ class Rows:
                 chat, "liveness-changed", at=at, actor=CALLER, data={"liveness": liveness}
             )
 
-    def _greet(self, chat: ChatState, greeting: str, message_id: int, at: datetime) -> None:
+    def _sequence_flags(self, chat: ChatState, message: IncomingMessage) -> tuple[str, ...]:
+        last, msg_id = chat.last_in_msg_id, message.msg_id
+        if msg_id is None or last is None or msg_id == last + 1:
+            return ()
+        if message.msg_type in STARTS and msg_id < last:
+            return ()  # the app has begun anew, and counts anew
+        if msg_id <= last:
+            return sequence_flags(last, msg_id)
+        beats = self._rules.beats_between(chat.id, last, msg_id)
+        return () if beats is None or msg_id - last - 1 <= beats else ("msg-id-gap",)
+
+    def _queue(
+        self, chat: ChatState, msg_type: int, text: str, message_id: int, at: datetime
+    ) -> None:
+        """Queue an automatic message of ours."""
         chat.changed = True
         msg_id, cseq = chat.next_msg_id, chat.next_cseq
         chat.next_msg_id, chat.next_cseq = msg_id + 1, cseq + 1
+        self._queued.setdefault(chat.id, []).append(len(self.messages))
         self.messages.append(
-            (message_id, chat.id, None, OUT_MESSAGE, START, msg_id, greeting, QUEUED, at, "")
+            (message_id, chat.id, None, OUT_MESSAGE, msg_type, msg_id, text, QUEUED, at, "")
         )
         self.outbox.append((message_id, new_sip_call_id(), cseq, new_branch(), at))
         self.events.add(
@@ -250,8 +403,20 @@ class Rows:
             at=at,
             actor=SYSTEM,
             message_id=message_id,
-            data={"msgId": msg_id, "textSha256": text_digest(greeting), "type": START},
+            data={"msgId": msg_id, "textSha256": text_digest(text), "type": msg_type},
         )
+
+
+def _kinds_of(chat: ChatState) -> dict[str, Any]:
+    """What sort of chat it is, where it is not the usual one."""
+    kinds = {"test": chat.test, "alert": chat.alert, "silent": chat.silent}
+    kinds["cameFrom"] = chat.came_from  # type: ignore[assignment]
+    return {name: value for name, value in kinds.items() if value}
+
+
+def carries_more(message: IncomingMessage) -> bool:
+    """Whether a message brings something that a human has chosen, such as a picture."""
+    return any(not part.content_type.startswith(AUTOMATIC) for part in message.parts)
 
 
 def _what_came(message: IncomingMessage) -> dict[str, Any]:

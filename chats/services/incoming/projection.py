@@ -5,7 +5,7 @@ waiting and delays nobody. The caller commits; what raises must be rolled back w
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -19,8 +19,8 @@ from chats.services.chain import genesis_hash
 from chats.services.identifiers import new_tag
 from chats.services.incoming import statements
 from chats.services.incoming.matching import matching_chat
-from chats.services.incoming.plan import Rows, decide
-from chats.services.incoming.records import ChatState, IncomingMessage, Machine
+from chats.services.incoming.plan import Decision, Rows, Unsent, decide
+from chats.services.incoming.records import ChatState, HouseRules, IncomingMessage, Machine
 
 _COLUMN_ATTRIBUTES = {"signalling": "signalling_json"}
 
@@ -42,6 +42,7 @@ class Projection:
     waiting: list[IncomingMessage] = field(default_factory=list)
     queued_answers: int = 0
     errands: int = 0
+    relays: int = 0
 
 
 class _KnownChat(NamedTuple):
@@ -63,9 +64,9 @@ async def project_messages(
     messages: Sequence[IncomingMessage],
     *,
     machine: Machine,
-    greeting: str,
+    rules: HouseRules,
 ) -> Projection:
-    """Write chats, messages, parts, fixes, data, greetings and events of a batch.
+    """Write chats, messages, parts, fixes, data, answers, relays and events of a batch.
 
     `messages` are in journal order. Needs an open transaction on `connection`, best in a pipeline.
     """
@@ -76,10 +77,14 @@ async def project_messages(
     # After the locks, so that within a chat keys rise in the order of its messages.
     drawing = await request_ids(connection, "chats_message", len(messages))
     locked = await _locked_chats(locking)
+    alerts = await _locked_alerts(connection, messages)
     pairs: list[tuple[IncomingMessage, ChatState]] = []
     unmatched: list[IncomingMessage] = []
     for message in messages:
-        chat = matching_chat(message, locked[message.unique_part]) if message.unique_part else None
+        if message.unique_part:
+            chat = matching_chat(message, locked[message.unique_part])
+        else:
+            chat = alerts.get(_source_of(message)) if is_alert(message) else None
         if chat is None:
             unmatched.append(message)
         else:
@@ -89,16 +94,17 @@ async def project_messages(
         opened = await _open_chats(connection, unmatched, projection)
         new_chats = {chat.id for _, chat in opened}
         pairs = sorted(pairs + opened, key=lambda pair: pair[0].journal_id)
-    decisions = decide(pairs, new_chats, machine)
-    greetings = sum(decision.greets for decision in decisions)
-    more_ids = await draw_ids(connection, "chats_message", greetings)
+    decisions = decide(pairs, new_chats, machine, rules)
+    answers = sum(decision.queues for decision in decisions)
+    more_ids = await draw_ids(connection, "chats_message", answers)
     message_ids = chain(await fetch_ids(drawing), more_ids)
-    rows = Rows()
+    rows = Rows(rules, await _unsent(connection, decisions))
     for decision in decisions:
-        rows.add(decision, message_ids, greeting)
+        rows.add(decision, message_ids)
     projection.chats = list({chat.id: chat for _, chat in pairs}.values())
-    projection.queued_answers = greetings
+    projection.queued_answers = answers
     projection.errands = len(rows.references)
+    projection.relays = len(rows.relays)
     await _write(connection, rows, projection.chats)
     return projection
 
@@ -111,6 +117,42 @@ async def _locked_chats(locking: Cursor) -> dict[str, list[ChatState]]:
     return locked
 
 
+def is_alert(message: IncomingMessage) -> bool:
+    """Whether a message belongs to its source's open alert: what repeats rings once."""
+    return message.alert and not message.unique_part and not message.test
+
+
+def _source_of(message: IncomingMessage) -> tuple[str, str]:
+    return message.caller_uri, message.asserted_uri
+
+
+def _sources(messages: Iterable[IncomingMessage]) -> list[str]:
+    return list({message.caller_uri for message in messages if is_alert(message)})
+
+
+async def _locked_alerts(
+    connection: Connection, messages: Iterable[IncomingMessage]
+) -> dict[tuple[str, str], ChatState]:
+    """Lock the open alerts of the sources in a batch; most batches hold none."""
+    sources = _sources(messages)
+    if not sources:
+        return {}
+    cursor = await connection.execute(statements.LOCK_ALERTS.encode(), (sources,))
+    chats = [ChatState(*row) for row in await cursor.fetchall()]
+    return {(chat.caller_uri, chat.asserted_uri): chat for chat in chats}
+
+
+async def _unsent(connection: Connection, decisions: Iterable[Decision]) -> dict[int, list[Unsent]]:
+    """Hold what we have queued in chats that end or begin anew; most batches have none."""
+    chats = [decision.chat.id for decision in decisions if decision.may_cancel]
+    unsent: dict[int, list[Unsent]] = {}
+    if chats:
+        cursor = await connection.execute(statements.UNSENT.encode(), (chats,))
+        for chat_id, message_id, kind in await cursor.fetchall():
+            unsent.setdefault(chat_id, []).append(Unsent(message_id, kind))
+    return unsent
+
+
 async def _open_chats(
     connection: Connection, messages: Sequence[IncomingMessage], projection: Projection
 ) -> list[tuple[IncomingMessage, ChatState]]:
@@ -120,14 +162,25 @@ async def _open_chats(
     known: dict[str, list[_KnownChat]] = defaultdict(list)
     for row in await cursor.fetchall():
         known[row[1]].append(_KnownChat(*row))
+    held_alerts: set[tuple[str, str]] = set()
+    if sources := _sources(messages):
+        cursor = await connection.execute(statements.FIND_ALERTS.encode(), (sources,))
+        held_alerts = set(await cursor.fetchall())
     opened: list[tuple[IncomingMessage, ChatState]] = []
     fresh: dict[str, list[ChatState]] = defaultdict(list)
+    alerts: dict[tuple[str, str], ChatState] = {}
     ids = await draw_ids(connection, "chats_chat", len(messages))
     for message in messages:
-        if message.unique_part and matching_chat(message, known[message.unique_part]):
+        alerts_us = is_alert(message)
+        if message.unique_part:
+            held = matching_chat(message, known[message.unique_part]) is not None
+            chat = matching_chat(message, fresh[message.unique_part])
+        else:
+            held = alerts_us and _source_of(message) in held_alerts
+            chat = alerts.get(_source_of(message)) if alerts_us else None
+        if held:
             projection.waiting.append(message)
             continue
-        chat = matching_chat(message, fresh[message.unique_part]) if message.unique_part else None
         if chat is None:
             relatives: list[_KnownChat | ChatState] = [
                 *known[message.unique_part],
@@ -136,6 +189,8 @@ async def _open_chats(
             linked_to = relatives[0].id if message.unique_part and relatives else None
             chat = _new_chat(next(ids), message, linked_to)
             fresh[message.unique_part].append(chat)
+            if alerts_us:
+                alerts[_source_of(message)] = chat
         opened.append((message, chat))
     inserted = await _insert_chats(connection, list({c.id: c for _, c in opened}.values()))
     # A chat that another gateway opened this very moment is found in the next round.
@@ -180,7 +235,7 @@ def _new_chat(chat_id: int, message: IncomingMessage, linked_to: int | None) -> 
         head_seq=0,
         head_hash=genesis_hash(chat_id),
         test=message.test,
-        alert=message.alert,
+        alert=is_alert(message),
         silent=message.silent,
         dialect=message.dialect,
         priority=message.priority,
@@ -205,6 +260,8 @@ async def _write(connection: Connection, rows: Rows, chats: list[ChatState]) -> 
     await run_rows(connection, statements.INSERT_REFERENCES, rows.references)
     await run_rows(connection, statements.INSERT_ADDITIONAL, additional)
     await run_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
+    await run_rows(connection, statements.INSERT_RELAYS, rows.relays)
+    await run_rows(connection, statements.CANCEL, rows.cancelled)
     await rows.events.insert(connection)
     moved = [_moved_values(chat) for chat in chats if not chat.changed]
     changed = [_changed_values(chat) for chat in chats if chat.changed]

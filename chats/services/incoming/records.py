@@ -1,8 +1,8 @@
 """What the gateway hands over, and a chat's row while messages are applied to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from psycopg.types.json import Jsonb
@@ -108,8 +108,30 @@ class Machine(Protocol):
     """The session machine: a pure function, given in from the protocol core."""
 
     def __call__(
-        self, session: str | None, msg_type: int, *, has_text: bool, standalone: bool
+        self,
+        session: str | None,
+        msg_type: int,
+        *,
+        has_text: bool,
+        standalone: bool,
+        test: bool,
+        comes_back: bool,
     ) -> Step: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HouseRules:
+    """What of the PSAP's configuration and of the gateway's memory a projection goes by.
+
+    `test_answer` writes the text that a test call gets (clause 6.1.2.10), None while a location
+    by reference is being fetched for it. `beats_between` counts the heartbeats of a chat that
+    were answered from memory and took a MsgId between two others; None when nobody knows.
+    """
+
+    greeting: str
+    test_answer: Callable[[IncomingMessage], str | None] = lambda message: ""
+    redirect_patience: timedelta = timedelta(seconds=20)
+    beats_between: Callable[[int, int, int], int | None] = lambda chat_id, after, before: 0
 
 
 @dataclass(slots=True)

@@ -134,6 +134,29 @@ INSERT_OUTBOX = (
     " AS t (message_id, sip_call_id, cseq, branch, due_at)"
 )
 
+INSERT_RELAYS = (
+    "INSERT INTO chats_relay (message_id, chat_id, target, branch, status, due_at)"
+    " SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[],"
+    " %b::timestamptz[])"
+)
+# Rows that a sender has claimed meanwhile are on their way and not among these.
+UNSENT = (
+    "SELECT chat_id, id, type FROM chats_message WHERE chat_id = ANY(%b) AND direction = 'out'"
+    " AND status IN ('queued', 'deferred') ORDER BY id FOR UPDATE"
+)
+CANCEL = (
+    "UPDATE chats_message SET status = 'cancelled'"
+    " FROM unnest(%b::bigint[]) AS t (message_id) WHERE id = t.message_id"
+)
+LOCK_ALERTS = (
+    f"{_SELECT_CHATS} WHERE caller_uri = ANY(%b) AND alert AND disposition IS NULL"
+    " AND unique_part = '' ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+)
+FIND_ALERTS = (
+    "SELECT caller_uri, asserted_uri FROM chats_chat WHERE caller_uri = ANY(%b) AND alert"
+    " AND disposition IS NULL AND unique_part = ''"
+)
+
 # What every message changes, and what only an opening, an end or a new fact about the caller does.
 _MOVED = {
     "last_sign_of_life": "timestamptz",
