@@ -1,0 +1,234 @@
+"""ng112-js, an app that we did not write, through Kamailio: the whole of a chat."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sipgateway.simulator import lmpe
+from tests.interop.conftest import GREETING, HEARTBEAT, LOST_AFTER
+from tests.support.cuttable import cuttable_proxy
+from tests.support.eventually import eventually
+from tests.support.instance import Instance
+from tests.support.kamailio import PSAP_URI, Kamailio
+from tests.support.live_console import Frame, LiveConsole
+from tests.support.ng112 import NgApp
+
+OFTEN = 1000  # milliseconds between the app's heartbeats
+
+
+def card_of(call: str, **wanted: Any) -> Callable[[Frame], bool]:
+    """Return whether a frame brings the card of a call identifier, with these values."""
+
+    def matches(frame: Frame) -> bool:
+        card = frame.get("card") or {}
+        return f":{call}:" in card.get("callId", "") and wanted.items() <= card.items()
+
+    return matches
+
+
+def text_with(text: str, status: str) -> Callable[[Frame], bool]:
+    """Return whether a frame brings a text of ours in a state of its delivery."""
+
+    def matches(frame: Frame) -> bool:
+        message = frame.get("message")
+        if not isinstance(message, dict):
+            return False  # the reply to a command names the message by its id
+        return (message["text"], message["status"]) == (text, status)
+
+    return matches
+
+
+async def answered(app: NgApp, desk: LiveConsole, **given: Any) -> tuple[str, str]:
+    """Start a chat and have the call-taker answer it; returns its call identifier and its id."""
+    call = await app.start("Meine Küche brennt! 🔥", **given)
+    opened = await desk.until(card_of(call))
+    claimed = await desk.command("claim", chat=opened["chat"])
+    assert claimed["ok"], claimed
+    await app.becomes("started")
+    return call, opened["chat"]
+
+
+async def said(desk: LiveConsole, chat: str, text: str) -> None:
+    """Have the call-taker write."""
+    reply = await desk.command("send", chat=chat, text=text)
+    assert reply["ok"], reply
+
+
+@pytest.mark.conformance("6.2.2-1", "6.2.2-3", "6.2.2-4")
+async def test_the_app_is_started_by_our_first_message(kamailio: Kamailio, desk: LiveConsole):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call = await app.start("Meine Küche brennt! 🔥")
+        await app.becomes("started")
+        opened = await desk.until(card_of(call))
+    (first,) = app.messages()[:1]
+    assert (first["type"], first["id"], first["text"]) == (lmpe.START, "1", GREETING)
+    assert (first["replyTo"], first["target"]) == (PSAP_URI, PSAP_URI)
+    assert first["asserted"] == ""
+    assert opened["card"]["caller"]["uri"] == "sip:anna@example.org"
+    assert opened["card"]["service"] == "urn:service:sos"
+
+
+@pytest.mark.conformance("6.2.3-1", "6.2.3-2")
+async def test_both_write(kamailio: Kamailio, desk: LiveConsole):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        _, chat = await answered(app, desk)
+        await said(desk, chat, "Wo sind Sie? 🚒")
+        heard = await app.hears("Wo sind Sie? 🚒")
+        await app.say("Im Bad, שלום")
+        await desk.shows("Im Bad, שלום")
+        await said(desk, chat, "Bleiben Sie dort.\nHilfe kommt.")
+        last = await app.hears("Bleiben Sie dort.\nHilfe kommt.")
+        delivered = await desk.until(text_with("Bleiben Sie dort.\nHilfe kommt.", "delivered"))
+    assert (heard["type"], heard["id"], last["id"]) == (lmpe.IN_CHAT, "2", "3")
+    assert heard["contentType"] == "text/plain;charset=utf-8"
+    assert delivered["message"]["sipStatus"] == 200
+
+
+async def test_a_place_and_a_name_come_with_the_start_and_the_next_place_with_a_heartbeat(
+    kamailio: Kamailio, desk: LiveConsole
+):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        app.command("move", latitude=48.18, longitude=16.35, radius=15)
+        app.command("present", fullName="Erika Mustermann", email="erika@example.org")
+        call, _ = await answered(app, desk)
+        opened = await desk.until(lambda f: card_of(call)(f) and f.get("fixes"))
+        app.command("move", latitude=47.8, longitude=13.05, radius=40, method="Cell")
+        await app.beat()
+        moved = await desk.until(
+            lambda f: card_of(call)(f) and f["card"]["fix"] and f["card"]["fix"]["lat"] == 47.8
+        )
+    assert opened["additionalData"][0]["kind"] == "SubscriberInfo"
+    (fix,) = opened["fixes"]
+    assert (fix["shape"], fix["lat"], fix["lon"], fix["radius"], fix["method"]) == (
+        *("Circle", 48.18, 16.35),
+        *(15.0, "GPS"),
+    )
+    assert (moved["card"]["fix"]["lon"], moved["card"]["fix"]["radius"]) == (13.05, 40.0)
+
+
+@pytest.mark.conformance("6.2.5-1", "6.2.5-2")
+async def test_heartbeats_keep_a_silent_chat_alive_and_ours_reach_the_app(
+    kamailio: Kamailio, desk: LiveConsole, psap: Instance
+):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call, chat = await answered(app, desk, heartbeat=OFTEN)
+        await eventually(
+            lambda: psap.rows(
+                "SELECT 1 FROM chats_chat WHERE id = %s"
+                " AND last_sign_of_life > opened_at + make_interval(secs => %s)",
+                *(int(chat), LOST_AFTER + 1.0),
+            ),
+            "signs of life for longer than a lost app would get",
+            within=LOST_AFTER + 10,
+        )
+        ours = [message for message in app.messages() if message["type"] == lmpe.HEARTBEAT]
+        assert len(ours) >= LOST_AFTER // HEARTBEAT
+        assert {(message["text"], message["target"]) for message in ours} == {("", PSAP_URI)}
+        assert app.states() == ["started"]
+    liveness = psap.rows("SELECT liveness FROM chats_chat WHERE id = %s", int(chat))
+    assert liveness == [("alive",)]
+    assert not [f for _, f in desk.frames if card_of(call, liveness="lost")(f)]
+
+
+@pytest.mark.conformance("6.2.5-3")
+async def test_an_app_in_the_background_is_shown_as_such(kamailio: Kamailio, desk: LiveConsole):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call, _ = await answered(app, desk)
+        app.command("mode", mode="inactive")
+        await app.beat()
+        await desk.until(card_of(call, liveness="background"))
+        app.command("mode", mode="active")
+        await app.say("Bin wieder da")
+        shown = await desk.shows("Bin wieder da")
+        await desk.until(lambda f: f.get("seq", 0) >= shown["seq"] and card_of(call)(f))
+    assert shown["card"]["liveness"] == "alive"
+
+
+@pytest.mark.conformance("6.2.4-1")
+async def test_the_app_ends_the_chat(kamailio: Kamailio, desk: LiveConsole):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call, _ = await answered(app, desk)
+        await app.stop("Alles wieder gut")
+        await desk.shows("Alles wieder gut")
+        await desk.until(card_of(call, session="stopped", endedBy="caller"))
+        assert app.states() == ["started", "stopped"]
+
+
+@pytest.mark.conformance("6.2.4-2")
+async def test_the_call_taker_ends_the_chat(kamailio: Kamailio, desk: LiveConsole):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call, chat = await answered(app, desk)
+        closed = await desk.command(
+            "close", chat=chat, disposition="resolved", text="Die Feuerwehr ist da."
+        )
+        assert closed["ok"], closed
+        last = await app.hears("Die Feuerwehr ist da.")
+        await app.becomes("stopped")
+        assert last["type"] == lmpe.STOP
+        await desk.until(card_of(call, session="stopped", disposition="resolved"))
+
+
+async def test_an_app_that_lost_its_websocket_gets_what_was_written_meanwhile(
+    kamailio: Kamailio, desk: LiveConsole
+):
+    async with (
+        cuttable_proxy(kamailio.ws_port) as network,
+        NgApp(f"ws://127.0.0.1:{network.port}", "anna") as app,
+    ):
+        call, chat = await answered(app, desk, heartbeat=OFTEN)
+        network.cut()
+        await app.until(lambda event: event.get("state") == "disconnected")
+        await said(desk, chat, "Sind Sie noch da?")
+        network.heal()
+        await app.hears("Sind Sie noch da?")
+        await app.say("Ja, kurz kein Netz")
+        await desk.shows("Ja, kurz kein Netz")
+    assert [m["text"] for m in app.messages() if m["type"] == lmpe.IN_CHAT] == ["Sind Sie noch da?"]
+    assert len({f["chat"] for _, f in desk.frames if card_of(call)(f)}) == 1
+
+
+async def test_an_app_that_dies_is_shown_as_lost(kamailio: Kamailio, desk: LiveConsole):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call, chat = await answered(app, desk, heartbeat=OFTEN)
+        app.kill()
+        await said(desk, chat, "Hören Sie mich?")
+        lost = await desk.until(card_of(call, liveness="lost"), within=LOST_AFTER + 10)
+        waiting = await desk.until(text_with("Hören Sie mich?", "deferred"))
+    assert lost["card"]["session"] == "open"
+    assert waiting["message"]["sipStatus"] == 480
+
+
+async def test_a_chat_survives_a_crash_of_the_bcf(kamailio: Kamailio, desk: LiveConsole):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call, chat = await answered(app, desk, heartbeat=OFTEN)
+        kamailio.kill()
+        await said(desk, chat, "Hören Sie mich?")
+        kamailio.start()
+        await app.hears("Hören Sie mich?", within=30)
+        await app.say("Ja, ich höre Sie")
+        await desk.shows("Ja, ich höre Sie")
+    assert len({f["chat"] for _, f in desk.frames if card_of(call)(f)}) == 1
+
+
+async def test_the_bcf_takes_identities_and_priorities_from_nobody_outside(
+    kamailio: Kamailio, desk: LiveConsole, psap: Instance
+):
+    async with NgApp(kamailio.endpoint, "bert") as app:
+        call = await app.start(
+            "Hilfe",
+            headers={
+                "P-Asserted-Identity": "<sip:mayor@example.org>",
+                "Resource-Priority": "esnet.4",
+            },
+        )
+        opened = await desk.until(card_of(call))
+    assert opened["card"]["caller"]["uri"] == "sip:bert@example.org"
+    assert opened["card"]["caller"]["asserted"] is True
+    ((raw,),) = psap.rows(
+        "SELECT raw FROM chats_journal WHERE position(%s in raw) > 0", call.encode()
+    )
+    head = bytes(raw).decode()
+    assert "mayor" not in head
+    assert "Resource-Priority: esnet.1\r\n" in head
+    assert "esnet.4" not in head
