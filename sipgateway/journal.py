@@ -26,7 +26,7 @@ LARGEST_BATCH_BYTES = 32 * 1024 * 1024
 LONGEST_QUEUE = 20_000
 LARGEST_QUEUE_BYTES = 256 * 1024 * 1024
 
-_INSERT = (
+INSERT = (
     b"INSERT INTO chats_journal (received_at, trunk, transport, peer, trusted, request_key,"
     b" call_id, raw) SELECT * FROM unnest(%b::timestamptz[], %b::text[], %b::text[], %b::text[],"
     b" %b::boolean[], %b::bytea[], %b::text[], %b::bytea[]) ON CONFLICT (request_key) DO NOTHING"
@@ -136,7 +136,7 @@ class JournalWriter:
         # One round trip: BEGIN, INSERT and COMMIT travel together.
         async with connection.pipeline(), connection.transaction():
             cursor = await connection.execute(
-                _INSERT,
+                INSERT,
                 (
                     [a.received_at for a in batch],
                     [storable(a.trunk) for a in batch],

@@ -1,15 +1,16 @@
 """What is in the journal and on no chat: found after a crash, and looked for ever after."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from chats.services.incoming import IncomingMessage
 from sipgateway.configuration import Configuration
 from sipgateway.database import Connection
 from sipgateway.interpret import interpret
-from sipgateway.protocol.errors import RemoteProtocolError
 from sipgateway.protocol.headers import Headers
 from sipgateway.protocol.lmpe import identify, identify_caller
-from sipgateway.protocol.message import Request, parse_message
+from sipgateway.protocol.message import Request
+from sipgateway.relayed import PJSUA2, flags_of, read_message
 
 MOST_AT_ONCE = 1000
 
@@ -62,7 +63,7 @@ def _read(
     configuration: Configuration,
 ) -> IncomingMessage:
     request = _request_of(raw)
-    return interpret(
+    message = interpret(
         request,
         identify(request.headers),
         identify_caller(request.headers, trusts_assertion=trusted),
@@ -74,13 +75,14 @@ def _read(
         numbers=configuration.numbers,
         trusted_peer=trusted,
     )
+    if transport != PJSUA2:
+        return message
+    return replace(message, flags=(*message.flags, *flags_of(request)))
 
 
 def _request_of(raw: bytes) -> Request:
-    try:
-        message = parse_message(bytes(raw))
-    except RemoteProtocolError as error:  # what an older release took and this one would not
-        message = error.request
-    if isinstance(message, Request):
-        return message
+    request = read_message(bytes(raw))
+    if request is not None:
+        return request
+    # What an older release took and this one would not.
     return Request("MESSAGE", "", Headers([("Content-Type", "text/plain")]), bytes(raw), bytes(raw))
