@@ -1,7 +1,10 @@
 """Flows: the ways back to a peer. A chat's answers leave on the flow that it came on."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
+
+from sipgateway.relayed import PJSUA2
 
 
 class Flow(Protocol):
@@ -31,7 +34,8 @@ class Flow(Protocol):
         ...
 
 
-Receive = Callable[[bytes, Flow], None]
+Receive = Callable[[bytes, Flow], bool]
+"""Takes a message; True when it was turned away unread."""
 
 
 def format_address(host: str, port: int) -> str:
@@ -57,25 +61,44 @@ class Flows:
 
     def __init__(self, lost: Callable[[Flow], None]) -> None:
         self._lost = lost
-        self._connections: dict[str, Flow] = {}
-        self._datagram_flow: Callable[[str], Flow] | None = None
+        self._connections: dict[tuple[str, str], Flow] = {}
+        self._datagrams: Callable[[str, str], Flow | None] = _no_datagrams
+        self._relayed: Callable[[str], Flow | None] = _not_relayed
 
-    def serve_datagrams(self, make_flow: Callable[[str], Flow]) -> None:
-        """Give the way to reach any datagram peer."""
-        self._datagram_flow = make_flow
+    def serve_datagrams(self, make_flow: Callable[[str, str], Flow | None]) -> None:
+        """Give the way to reach any datagram peer from a trunk; None where it has no socket."""
+        self._datagrams = make_flow
+
+    def serve_relayed(self, make_flow: Callable[[str], Flow | None]) -> None:
+        """Give the way to peers whose connections the registrar process holds."""
+        self._relayed = make_flow
 
     def opened(self, flow: Flow) -> None:
         """Remember a connection."""
-        self._connections[flow.peer] = flow
+        self._connections[flow.transport, flow.peer] = flow
 
     def closed(self, flow: Flow) -> None:
         """Forget a connection, unless a newer one has its place."""
-        if self._connections.get(flow.peer) is flow:
-            del self._connections[flow.peer]
+        if self._connections.get((flow.transport, flow.peer)) is flow:
+            del self._connections[flow.transport, flow.peer]
         self._lost(flow)
 
-    def find(self, transport: str, peer: str) -> Flow | None:
+    def by_transport(self) -> Counter[str]:
+        """Count the open connections."""
+        return Counter(transport for transport, _ in self._connections)
+
+    def find(self, transport: str, peer: str, trunk: str = "") -> Flow | None:
         """Return the live flow to a peer, None when its connection is gone."""
         if transport == "udp":
-            return self._datagram_flow(peer) if self._datagram_flow else None
-        return self._connections.get(peer)
+            return self._datagrams(peer, trunk)
+        if transport == PJSUA2:
+            return self._relayed(peer)
+        return self._connections.get((transport, peer))
+
+
+def _no_datagrams(peer: str, trunk: str) -> Flow | None:
+    return None
+
+
+def _not_relayed(peer: str) -> Flow | None:
+    return None

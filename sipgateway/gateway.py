@@ -18,19 +18,20 @@ from sipgateway.arrivals import Arrival
 from sipgateway.configuration import Configuration
 from sipgateway.database import Database
 from sipgateway.desks import expire_desk_leases
+from sipgateway.exposures import Exposures
 from sipgateway.flows import Flow, Flows, split_address
 from sipgateway.followups import NO_CREDENTIALS, Credentials
 from sipgateway.heartbeats import Heartbeats
 from sipgateway.housekeeping import Housekeeping
 from sipgateway.intake import Intake
 from sipgateway.journal import Journaled, JournalWriter
+from sipgateway.listeners import Listeners
 from sipgateway.outgoing import Outgoing
+from sipgateway.peer_certificates import PeerCertificates
 from sipgateway.presence import Presence
 from sipgateway.projector import Projector
 from sipgateway.routes import Routes
 from sipgateway.sender import OutboxSender
-from sipgateway.tcp import Buffers, TcpListener
-from sipgateway.udp import UdpListener
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,7 @@ WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  (compared with, not 
 class Gateway:
     """One SIP gateway: listens, journals, projects, sends."""
 
-    def __init__(self, *, host: str, port: int, database_url: str) -> None:
-        self._host = host
-        self._port = port
+    def __init__(self, *, host: str, port: int, sips_port: int, database_url: str) -> None:
         self._database_url = database_url
         self._loop = asyncio.get_running_loop()
         self._name = f"{socket.gethostname()[:50]}:sip:{port}"
@@ -72,16 +71,23 @@ class Gateway:
             commits_succeed=lambda: self._housekeeping.commits_succeed(),
             clock=clock,
         )
-        self._tcp = TcpListener(self._flows, self._intake, Buffers())
-        self._udp: UdpListener | None = None
+        self._peer_certificates = PeerCertificates()
+        self._listeners = Listeners(
+            host=host,
+            sip_port=port,
+            sips_port=sips_port,
+            flows=self._flows,
+            intake=self._intake,
+            seen=self._peer_certificates.note,
+        )
         self._routes = Routes(
             self._flows,
-            self._tcp,
-            outbound_proxy=lambda trunk: self._configuration().way_out(trunk).outbound_proxy,
+            self._listeners,
+            way_out=lambda trunk: self._configuration().way_out(trunk),
             host=_named_host(host),
-            port=port,
             clock=clock,
         )
+        self._exposures = Exposures(self._database("exposures"), recorded=_wake_screens)
         self._sender = OutboxSender(
             self._database("outbox"),
             name=self._name,
@@ -91,6 +97,7 @@ class Gateway:
             credentials_for=self._credentials_for,
             way_of=self._presence.way_of,
             recorded=self._recorded,
+            exposed=self._exposures.note,
         )
         self._heartbeats = Heartbeats(
             self._presence,
@@ -111,7 +118,8 @@ class Gateway:
             chats_changed=_wake_screens,
             outbox_filled=self._sender.wake,
             expire_leases=expire_desk_leases,
-            configured=self._configured,
+            configured=self._listeners.follow,
+            flush_more=self._peer_certificates.flush,
             clock=clock,
         )
 
@@ -121,13 +129,8 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, stop.set)
         async with AsyncExitStack() as stack:
-            udp = UdpListener(self._host, self._port, self._intake.receive)
-            self._udp = udp
-            stack.callback(udp.close)
-            self._flows.serve_datagrams(udp.flow)
-            await self._tcp.listen(self._host, self._port)
-            stack.push_async_callback(self._tcp.close)
-            logger.info("listening on %s:%d, UDP and TCP", self._host, self._port)
+            stack.callback(self._listeners.close)
+            await self._listeners.begin()
             tasks = [asyncio.create_task(work) for work in self._work()]
             stack.callback(lambda: [task.cancel() for task in tasks])
             stopping = asyncio.create_task(stop.wait())
@@ -142,6 +145,7 @@ class Gateway:
             self._outgoing.run(),
             self._expire_transactions(),
             self._offer_again(),
+            self._exposures.run(),
             wakeup.listen(wakeup.OUTBOX, self._sender.wake),
         ]
 
@@ -172,13 +176,6 @@ class Gateway:
 
     def _configuration(self) -> Configuration:
         return self._housekeeping.configuration
-
-    def _configured(self, configuration: Configuration) -> None:
-        """Follow what the admin says about trunks."""
-        name = configuration.default_trunk.name
-        self._tcp.trunk = name
-        if self._udp is not None:
-            self._udp.trunk = name
 
     def _credentials_for(self, flow: Flow, trunk: str) -> Credentials:
         """Give the trunk's password to the trunk alone: any app could ask us to prove it."""
@@ -226,6 +223,7 @@ async def serve() -> None:
     gateway = Gateway(
         host=environment.host,
         port=environment.sip_port,
+        sips_port=environment.sips_port,
         database_url=environment.database_url,
     )
     await gateway.run()

@@ -51,7 +51,7 @@ class Heartbeats:
                         self._send(chat)
 
     def _send(self, chat: LiveChat) -> None:
-        flow = self._routes.live(chat.transport, chat.peer)
+        flow = self._routes.live(chat.transport, chat.peer, chat.trunk)
         if flow is None or self._outgoing.is_running(chat.heartbeat_branch):
             return
         chat.heartbeat_branch = self._new_branch()

@@ -8,8 +8,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from chats.services.incoming import IncomingMessage
 from chats.services.liveness import (
@@ -34,10 +36,15 @@ PATIENCE_AFTER_OUTAGE = 15.0
 SETTLED_AFTER = timedelta(seconds=5)
 
 _BEAT = b"""
-INSERT INTO psap_serviceprocess (name, instance, started_at, beat_at) VALUES ('gateway', %b, %b, %b)
+INSERT INTO psap_serviceprocess (name, instance, started_at, beat_at, figures)
+VALUES ('gateway', %b, %b, %b, %b)
 ON CONFLICT (name, instance) DO UPDATE
-SET started_at = excluded.started_at, beat_at = excluded.beat_at
+SET started_at = excluded.started_at, beat_at = excluded.beat_at, figures = excluded.figures
 """
+
+
+async def _ignore(anything: object) -> None:
+    """Do nothing: what a gateway without this chore does."""
 
 
 class Housekeeping:
@@ -54,7 +61,9 @@ class Housekeeping:
         chats_changed: Callable[[], None],
         outbox_filled: Callable[[], None],
         expire_leases: Callable[[], Awaitable[object]],
-        configured: Callable[[Configuration], None] = lambda configuration: None,
+        figures: Callable[[], dict[str, Any]] = dict,
+        configured: Callable[[Configuration], Awaitable[None]] = _ignore,
+        flush_more: Callable[[Database], Awaitable[None]] = _ignore,
         clock: Callable[[], float],
     ) -> None:
         self.configuration = Configuration()
@@ -66,7 +75,9 @@ class Housekeeping:
         self._chats_changed = chats_changed
         self._outbox_filled = outbox_filled
         self._expire_leases = expire_leases
+        self._figures = figures
         self._configured = configured
+        self._flush_more = flush_more
         self._clock = clock
         self._started_at = datetime.now(UTC)
         self._last_commit = float("-inf")
@@ -98,6 +109,7 @@ class Housekeeping:
             await self._do(self._beat)
             if turn % FLUSH_EVERY == 0:
                 await self._do(self._flush)
+                await self._do(self._flush_others)
                 await self._do(self._forget_ended)
             await self._do(self._find_lost)
             if turn % SWEEP_EVERY == 0:
@@ -124,12 +136,13 @@ class Housekeeping:
     async def _beat(self) -> None:
         connection = await self._database.connection()
         now = datetime.now(UTC)
-        await connection.execute(_BEAT, (self._name, self._started_at, now))
+        figures = Jsonb(self._figures())
+        await connection.execute(_BEAT, (self._name, self._started_at, now, figures))
         committed_at = self._clock()
         configuration = await load_configuration(connection)
         if configuration != self.configuration:  # the one in use remembers what it has worked out
             self.configuration = configuration
-            self._configured(configuration)
+        await self._configured(self.configuration)
         if COMMITS_ARE_STALE_AFTER < committed_at - self._last_commit < float("inf"):
             self._patient_until = committed_at + PATIENCE_AFTER_OUTAGE
         self._last_commit = committed_at
@@ -139,7 +152,7 @@ class Housekeeping:
         cursor = await connection.execute(
             "SELECT id, call_id, unique_part, element, caller_uri, target_uri, local_tag, liveness,"
             " transport, peer, last_sign_of_life, asserted_uri, EXISTS (SELECT FROM chats_message m"
-            " WHERE m.chat_id = c.id AND m.direction = 'out' AND m.status = 'delivered')"
+            " WHERE m.chat_id = c.id AND m.direction = 'out' AND m.status = 'delivered'), trunk"
             " FROM chats_chat c WHERE session = 'open' AND disposition IS NULL"
         )
         for row in await cursor.fetchall():
@@ -157,6 +170,7 @@ class Housekeeping:
                     heartbeat_due=self._clock() + self.configuration.heartbeat_interval,
                     asserted_uri=row[11],
                     greeted=row[12],
+                    trunk=row[13],
                 )
             )
 
@@ -178,6 +192,9 @@ class Housekeeping:
         self._presence.put_back([chat for chat in chats if chat.id not in written], {})
         if requeued:
             self._outbox_filled()
+
+    async def _flush_others(self) -> None:
+        await self._flush_more(self._database)
 
     async def _forget_ended(self) -> None:
         """Drop the chats that somebody else has ended: a call-taker, or another gateway."""

@@ -28,6 +28,7 @@ class Letter:
     redirected_to: str = ""
     authorization: str = ""
     trunk: str = ""
+    reply_to: str = ""
 
     @property
     def request_uri(self) -> str:
@@ -47,14 +48,14 @@ class ViaAddress:
 def compose(letter: Letter, *, public_uri: str, via: ViaAddress) -> bytes:
     """Write the MESSAGE; the same letter on the same way gives the same bytes.
 
-    Reply-To is our public URI as a bare addr-spec: known apps use the value as it stands. A
-    stand-alone message is answered without Call-Info, as page mode has none.
+    Reply-To is our public URI (in a redirect the target's) as a bare addr-spec: known apps use the
+    value as it stands. A stand-alone message is answered without Call-Info, as page mode has none.
     """
     return new_message(
         uri=letter.request_uri,
         from_uri=public_uri,
         from_tag=letter.local_tag,
-        reply_to=public_uri,
+        reply_to=letter.reply_to or public_uri,
         call_id=letter.sip_call_id,
         cseq=letter.cseq,
         branch=letter.branch,

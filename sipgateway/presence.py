@@ -36,6 +36,7 @@ class LiveChat:
     heartbeat_branch: str = ""
     asserted_uri: str = ""
     last_body: bytes = b""
+    trunk: str = ""
 
 
 def _key_of(arrival: Arrival) -> Key:
@@ -52,13 +53,26 @@ class Presence:
 
     def __init__(self) -> None:
         self._by_key: dict[Key, LiveChat] = {}
+        self._parts: dict[str, int] = {}  # unique part → chats of that name
         self._by_id: dict[int, LiveChat] = {}
         self._unflushed: dict[int, LiveChat] = {}
         self._heard: dict[int, datetime] = {}
 
+    def __len__(self) -> int:
+        """How many chats are open."""
+        return len(self._by_id)
+
     def chats(self) -> Iterable[LiveChat]:
         """Every open chat."""
         return self._by_id.values()
+
+    def knows(self, arrival: Arrival) -> bool:
+        """Whether a message belongs to an open chat, as far as is known here."""
+        return _key_of(arrival) in self._by_key
+
+    def knows_part(self, unique_part: str) -> bool:
+        """Whether the unique part is that of an open chat, whoever writes."""
+        return unique_part in self._parts
 
     def way_of(self, chat_id: int) -> tuple[str, str] | None:
         """Return transport and address that a chat's app was heard on last."""
@@ -87,6 +101,7 @@ class Presence:
             return False
         chat.last_sign_of_life = arrival.received_at
         chat.transport, chat.peer = arrival.flow.transport, arrival.flow.peer
+        chat.trunk = arrival.trunk
         self._unflushed[chat.id] = chat
         self._heard[chat.id] = arrival.received_at
         return True
@@ -120,6 +135,7 @@ class Presence:
                 heartbeat_branch=known.heartbeat_branch if known else "",
                 asserted_uri=state.asserted_uri,
                 last_body=known.last_body if known else b"",
+                trunk=state.trunk,
             )
             self.add(chat)
             self._heard[chat.id] = state.last_sign_of_life
@@ -128,6 +144,8 @@ class Presence:
         """Keep an open chat; one without a call id gets no heartbeats and is not looked for."""
         if chat.call_id:
             self._by_id[chat.id] = chat
+            if chat.key not in self._by_key:
+                self._parts[chat.key[0]] = self._parts.get(chat.key[0], 0) + 1
             self._by_key[chat.key] = chat
 
     def ids(self) -> list[int]:
@@ -139,6 +157,10 @@ class Presence:
         chat = self._by_id.pop(chat_id, None)
         if chat is not None and self._by_key.get(chat.key) is chat:
             del self._by_key[chat.key]
+            unique_part = chat.key[0]
+            self._parts[unique_part] -= 1
+            if not self._parts[unique_part]:
+                del self._parts[unique_part]
         self._unflushed.pop(chat_id, None)
 
     def mark_lost(self, chat_ids: Iterable[int]) -> None:

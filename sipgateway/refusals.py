@@ -18,8 +18,11 @@ class RefusalLog:
         self._last_logged: dict[str, float] = {}
         self._unlogged: Counter[str] = Counter()
 
-    def note(self, peer: str, reason: str) -> None:
-        """Count a refusal, and log it unless this source had its line within the second."""
+    def note(self, peer: str, reason: str, detail: str = "") -> None:
+        """Count a refusal, and log it unless this source had its line within the second.
+
+        The detail is logged and not counted.
+        """
         self.counts[reason] += 1
         now = self._clock()
         source = peer.rpartition(":")[0]
@@ -31,4 +34,5 @@ class RefusalLog:
             self._unlogged.clear()
         self._last_logged[source] = now
         more = self._unlogged.pop(source, 0)
-        logger.warning("refused from %s: %s (and %d before)", peer, reason, more)
+        told = f"{reason}, {detail}" if detail else reason
+        logger.warning("refused from %s: %s (and %d before)", peer, told, more)

@@ -14,12 +14,15 @@ import dns.resolver
 from sipgateway.flows import port_number
 
 DEFAULT_PORT = 5060
+DEFAULT_TLS_PORT = 5061
 RESOLVE_TIMEOUT = 4.0
 ANSWER_LIFETIME = 30.0
 ANSWERS_REMEMBERED = 2000
 # NAPTR services of the transports that we send over, and their SRV prefixes.
-NAPTR_SERVICES = {"SIP+D2T": "tcp", "SIP+D2U": "udp"}
-SRV_PREFIXES = {"tcp": "_sip._tcp.", "udp": "_sip._udp."}
+NAPTR_SERVICES = {"SIP+D2T": "tcp", "SIP+D2U": "udp", "SIPS+D2T": "tls"}
+SRV_PREFIXES = {"tcp": "_sip._tcp.", "udp": "_sip._udp.", "tls": "_sips._tcp."}
+# What is looked for where nobody says which.
+UNPROTECTED = ("tcp", "udp")
 
 
 class UnresolvableUri(Exception):
@@ -43,34 +46,52 @@ class Resolver:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._answers: dict[tuple[str, str], tuple[float, asyncio.Task[Target]]] = {}
+        self._answers: dict[tuple[str, str, str], tuple[float, asyncio.Task[Target]]] = {}
 
-    async def resolve(self, uri: str) -> Target:
-        """Find the first place that a URI leads to; raises UnresolvableUri."""
+    async def resolve(self, uri: str, *, over: str = "") -> Target:
+        """Find the first place that a URI leads to, as `resolve` does; raises UnresolvableUri."""
         now = self._clock()
-        key = _place(uri)  # the user part plays no part in where a URI leads
+        key = (*_place(uri), over)  # the user part plays no part in where a URI leads
         until, task = self._answers.get(key, (0.0, None))
         if task is None or until <= now:
             if len(self._answers) >= ANSWERS_REMEMBERED:
                 self._answers.clear()
-            task = asyncio.create_task(resolve(uri))
+            task = asyncio.create_task(resolve(uri, over=over))
             self._answers[key] = (now + ANSWER_LIFETIME, task)
         return await asyncio.shield(task)
 
 
-async def resolve(uri: str, *, default_transport: str = "udp") -> Target:
-    """Find the first place that a `sip:` URI leads to; raises UnresolvableUri.
+def asks_for_tls(uri: str) -> bool:
+    """Say whether a URI leads over TLS by its own words."""
+    scheme, place = _place(uri)
+    parameters = [parameter.replace(" ", "").lower() for parameter in place.split(";")[1:]]
+    return scheme == "sips" or "transport=tls" in parameters
+
+
+def host_of(uri: str) -> str:
+    """Return the host that a URI names, as its certificate would."""
+    return _split(_place(uri)[1].partition(";")[0])[0]
+
+
+async def resolve(uri: str, *, default_transport: str = "udp", over: str = "") -> Target:
+    """Find the first place that a `sip:` or `sips:` URI leads to; raises UnresolvableUri.
 
     Order of RFC 3263: transport parameter; numeric address or given port; NAPTR; SRV; address.
+    `over` overrides the transport. Where it takes TLS from a URI that asks for it, the URI's port,
+    which is one for TLS, goes too.
     """
     scheme, place = _place(uri)
-    if scheme != "sip":
+    if scheme not in ("sip", "sips"):
         raise UnresolvableUri(f"no way to send to {scheme}: URIs")
     hostport, *parameters = place.split(";")
-    transport = _transport_of(parameters)
     host, port = _split(hostport)
     if not host:
         raise UnresolvableUri("the URI names no host")
+    transport = over or _transport_of(parameters)
+    if asks_for_tls(uri):
+        transport = over or "tls"
+        if transport != "tls":
+            port = None
     try:
         async with asyncio.timeout(RESOLVE_TIMEOUT):
             if port is None and not _is_numeric(host):
@@ -80,7 +101,9 @@ async def resolve(uri: str, *, default_transport: str = "udp") -> Target:
             address = await _address_of(host)
     except (TimeoutError, OSError, ValueError, dns.exception.DNSException) as error:
         raise UnresolvableUri(f"{host} does not resolve") from error
-    return Target(transport or default_transport, address, port or DEFAULT_PORT)
+    transport = transport or default_transport
+    default_port = DEFAULT_TLS_PORT if transport == "tls" else DEFAULT_PORT
+    return Target(transport, address, port or default_port)
 
 
 def _place(uri: str) -> tuple[str, str]:
@@ -124,11 +147,11 @@ async def _by_service(host: str, transport: str) -> Target | None:
     if not transport:
         for record in await _lookup(host, dns.rdatatype.NAPTR):
             service = record.service.decode("ascii", "replace").upper()
-            if service in NAPTR_SERVICES:
+            if NAPTR_SERVICES.get(service) in UNPROTECTED:
                 name = record.replacement.to_text()
                 if target := await _by_srv(name, NAPTR_SERVICES[service]):
                     return target
-    for candidate in [transport] if transport else list(SRV_PREFIXES):
+    for candidate in [transport] if transport else UNPROTECTED:
         if target := await _by_srv(SRV_PREFIXES[candidate] + host, candidate):
             return target
     return None

@@ -53,15 +53,17 @@ WITH due AS (
     SET lease_until = %(until)b, lease_holder = %(holder)b, attempts = attempts + 1
     FROM due WHERE o.message_id = due.message_id
     RETURNING o.message_id, o.sip_call_id, o.cseq, o.branch, o.attempts, o.redirected_to,
-        o.authorization AS proof
+        o.authorization AS proof, o.reply_to
 ), marked AS (
     UPDATE chats_message m SET status = 'sending'
     FROM claimed WHERE m.id = claimed.message_id
+        AND m.status IN ('queued', 'sending')  -- or it was cancelled this very moment
     RETURNING m.id, m.chat_id, m.type, m.msg_id, m.text
 )
 SELECT m.id, m.chat_id, m.type, m.msg_id, m.text, k.sip_call_id, k.cseq, k.branch, k.attempts,
     c.call_id, c.local_tag, c.target_uri,
-    c.transport, c.peer, c.session, c.liveness, k.redirected_to, k.proof, c.trunk
+    c.transport, c.peer, c.session, c.liveness, k.redirected_to, k.proof, c.trunk,
+    k.reply_to
 FROM marked m JOIN claimed k ON k.message_id = m.id JOIN chats_chat c ON c.id = m.chat_id
 ORDER BY m.id
 """
@@ -80,7 +82,9 @@ class OutboxSender:
         public_uri: Callable[[], str],
         credentials_for: Callable[[Flow, str], Credentials],
         way_of: Callable[[int], tuple[str, str] | None],
+        ended: Callable[[int], None],
         recorded: Callable[[list[Delivery]], None],
+        exposed: Callable[[int, str], None] = lambda chat_id, transport: None,
     ) -> None:
         self._database = database
         self._name = name
@@ -89,7 +93,9 @@ class OutboxSender:
         self._public_uri = public_uri
         self._credentials_for = credentials_for
         self._way_of = way_of
+        self._ended = ended
         self._recorded = recorded
+        self._exposed = exposed
         self._wake = asyncio.Event()
         # Claimed here and not written down yet: never sent again, also when a lease has run out.
         self._held: set[int] = set()
@@ -163,9 +169,17 @@ class OutboxSender:
     async def _dispatch(self, letter: Letter) -> None:
         try:
             transport, peer = self._way_of(letter.chat_id) or (letter.transport, letter.peer)
+            if letter.session != "open":  # nothing follows our stop, no heartbeat either
+                self._ended(letter.chat_id)
             if letter.redirected_to:  # by the proxy where there is one: it guards what is inside
                 transport, peer = "", ""
-            flow = await self._routes.find(transport, peer, letter.request_uri, trunk=letter.trunk)
+            flow = await self._routes.find(
+                transport,
+                peer,
+                letter.request_uri,
+                trunk=letter.trunk,
+                exposed=lambda transport: self._exposed(letter.chat_id, transport),
+            )
             self._send(letter, flow)
         except NoRoute as error:
             self._judge(letter, None, str(error))

@@ -1,12 +1,14 @@
-"""The TCP side of the listener: connections in, connections out, one handling for both."""
+"""TCP: connections in, connections out, one handling for both."""
 
 import asyncio
 import logging
+import socket
 from typing import Protocol, cast
 
 from sipgateway.flows import Flow, Flows, format_address
 from sipgateway.protocol.errors import RemoteProtocolError
 from sipgateway.protocol.framing import Frame, KeepAlivePing, NeedData, Oversized, StreamFramer
+from sipgateway.refusals import RefusalLog
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +23,16 @@ LARGEST_BACKLOG = 1024 * 1024
 # hold all the same: a header block.
 LARGEST_BUFFERS = 256 * 1024 * 1024
 LARGEST_SHARE = 128 * 1024
+# Connections that the kernel holds until we take them.
+BACKLOG = 1024
 
 
 class StreamIntake(Protocol):
-    """What a connection tells of its stream."""
+    """What a connection tells of its stream, and where it counts whom it does not let in."""
 
-    def receive(self, data: bytes, flow: Flow) -> None: ...
+    refusals: RefusalLog
+
+    def receive(self, data: bytes, flow: Flow) -> bool: ...
     def refuse_oversized(self, header: bytes, flow: Flow) -> None: ...
     def refuse(self, error: RemoteProtocolError, flow: Flow) -> None: ...
 
@@ -77,6 +83,10 @@ class TcpConnection(asyncio.Protocol):
         if address is None:  # reset before it was accepted, as port scans do
             return self._stream.abort()
         self.peer = format_address(*address[:2])
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take the connection into use."""
         self._flows.opened(self)
         self._idle = self._loop.call_later(IDLE_TIMEOUT, self._close_when_idle)
 
@@ -88,6 +98,7 @@ class TcpConnection(asyncio.Protocol):
             self._idle.cancel()
 
     def data_received(self, data: bytes) -> None:
+        """Take what the peer says."""
         self._last_data = self._loop.time()
         self._framer.receive_data(data)
         pinged = False
@@ -129,8 +140,11 @@ class TcpConnection(asyncio.Protocol):
             logger.warning("%s does not read what it is sent: closing", self.peer)
             self._stream.abort()
             return False
-        self._stream.write(data)
+        self._write(self._stream, data)
         return True
+
+    def _write(self, stream: asyncio.Transport, data: bytes) -> None:
+        stream.write(data)
 
     def pause(self) -> None:
         """Stop reading: what cannot be taken now waits with the sender."""
@@ -161,7 +175,9 @@ class TcpConnection(asyncio.Protocol):
 
 
 class TcpListener:
-    """Accepts connections, and opens those that nobody opened to us."""
+    """Accepts connections of a trunk, and opens those that nobody opened to us."""
+
+    transport = "tcp"
 
     def __init__(self, flows: Flows, intake: StreamIntake, buffers: Buffers) -> None:
         self.trunk = ""
@@ -169,36 +185,66 @@ class TcpListener:
         self._intake = intake
         self._buffers = buffers
         self._server: asyncio.Server | None = None
-        self._connecting: dict[str, asyncio.Task[Flow]] = {}
+        self._connecting: dict[tuple[str, str], asyncio.Task[Flow]] = {}
 
     async def listen(self, host: str, port: int) -> None:
-        """Bind and accept; raises OSError when the port is taken."""
+        """Bind and accept; raises OSError when the port is taken. `::` takes IPv4 as well."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._connection, host, port, backlog=1024, reuse_address=True
-        )
+        bound = _bound_socket(host, port)
+        try:
+            self._server = await loop.create_server(self._connection, sock=bound, backlog=BACKLOG)
+        except BaseException:
+            bound.close()
+            raise
 
-    async def connect(self, host: str, port: int) -> Flow:
-        """Return the connection to a peer, opening one at most once; raises OSError."""
-        peer = format_address(host, port)
-        if flow := self._flows.find("tcp", peer):
+    async def connect(self, host: str, port: int, *, name: str = "") -> Flow:
+        """Return the connection to a peer, opening one at most once; raises OSError.
+
+        `name` is the host as the URI has it, which a TLS peer must prove to be.
+        """
+        peer, name = format_address(host, port), name or host
+        if (flow := self._flows.find(self.transport, peer)) and self._serves(flow, name):
             return flow
-        if peer not in self._connecting:
-            task = asyncio.create_task(self._open(host, port))
-            self._connecting[peer] = task
-            task.add_done_callback(lambda _: self._connecting.pop(peer, None))
-        return await asyncio.shield(self._connecting[peer])
+        key = (peer, name)
+        if key not in self._connecting:
+            task = asyncio.create_task(self._open(host, port, name))
+            self._connecting[key] = task
+            task.add_done_callback(lambda _: self._connecting.pop(key, None))
+        return await asyncio.shield(self._connecting[key])
 
-    async def close(self) -> None:
-        """Stop accepting."""
+    @property
+    def is_listening(self) -> bool:
+        """Whether its socket is bound."""
+        return self._server is not None
+
+    def close(self) -> None:
+        """Stop accepting; connections that are open stay."""
         if self._server is not None:
             self._server.close()
+            self._server = None
 
     def _connection(self) -> TcpConnection:
         return TcpConnection(self._flows, self._intake, self._buffers, self)
 
-    async def _open(self, host: str, port: int) -> Flow:
+    def _serves(self, flow: Flow, name: str) -> bool:
+        """Whether a connection that is open may be used for this name."""
+        return True
+
+    async def _open(self, host: str, port: int, name: str) -> Flow:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_TIMEOUT):
             _, connection = await loop.create_connection(self._connection, host, port)
         return connection
+
+
+def _bound_socket(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if bound.family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -12,6 +12,10 @@ logger = logging.getLogger(__name__)
 RECEIVE_BUFFER = 8 * 1024 * 1024
 # Datagrams taken before the loop gets to do something else.
 DRAIN = 32
+# Once half of them are turned away unread: so many more at a time, for at most this part of the
+# time. What does not fit into the socket's buffer meanwhile is lost, and repeated by its sender.
+SKIM = 512
+SKIMMING = 0.25
 LARGEST_DATAGRAM = 65535
 # What an address that is none makes of sending; a datagram may always be lost.
 UNSENDABLE = (OSError, ValueError, OverflowError)
@@ -66,6 +70,7 @@ class UdpListener:
         self._socket.bind((host, port))
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._drain)
+        self._resting: asyncio.TimerHandle | None = None
 
     def flow(self, peer: str) -> UdpFlow:
         """Return the flow to `peer` (host:port)."""
@@ -86,20 +91,38 @@ class UdpListener:
 
     def close(self) -> None:
         """Stop listening."""
+        if self._resting is not None:
+            self._resting.cancel()
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
 
     def _drain(self) -> None:
+        if self._read(DRAIN) > DRAIN // 2:
+            begun = self._loop.time()
+            self._read(SKIM)
+            pause = (self._loop.time() - begun) * (1 / SKIMMING - 1)
+            self._loop.remove_reader(self._socket.fileno())
+            self._resting = self._loop.call_later(pause, self._read_on)
+
+    def _read_on(self) -> None:
+        self._resting = None
+        self._loop.add_reader(self._socket.fileno(), self._drain)
+
+    def _read(self, most: int) -> int:
+        """Take so many datagrams, if there are; returns how many of them were turned away."""
         receive, receive_from = self._receive, self._socket.recvfrom
-        for _ in range(DRAIN):
+        turned_away = 0
+        for _ in range(most):
             try:
                 data, address = receive_from(LARGEST_DATAGRAM)
             except BlockingIOError:
-                return
+                break
             except OSError:  # an ICMP error of something sent earlier
                 continue
-            receive(data, UdpFlow(self, (address[0], address[1])))
+            if receive(data, UdpFlow(self, (address[0], address[1]))):
+                turned_away += 1
+        return turned_away
 
     def _flush(self) -> None:
         while self._unsent:

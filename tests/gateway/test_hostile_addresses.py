@@ -63,7 +63,7 @@ async def test_what_is_remembered_of_one_uri_is_never_anothers_way(monkeypatch):
     """Red when the key is cut at another place than the host: headers may hold an @ too."""
     seen = []
 
-    async def fake(uri: str) -> Target:
+    async def fake(uri: str, over: str = "") -> Target:
         seen.append(uri)
         return Target("udp", "192.0.2.66", 5060)
 

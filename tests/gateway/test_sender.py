@@ -58,7 +58,7 @@ class FakeDatabase:
 
 
 class FakeRoutes:
-    async def find(self, transport, peer, uri, *, trunk):
+    async def find(self, transport, peer, uri, **named):
         return None
 
     def via(self, flow):
