@@ -15,9 +15,11 @@ from chats.services.incoming import (
     IncomingPart,
     IncomingReference,
 )
-from sipgateway.protocol.additional import AdditionalDataError, parse_additional
+from sipgateway.protocol.additional import Block
 from sipgateway.protocol.body import Part, split_body, text_of
+from sipgateway.protocol.cap import CAP_TYPES
 from sipgateway.protocol.dec112 import DEC112, is_dec112
+from sipgateway.protocol.errors import SipError
 from sipgateway.protocol.lmpe import (
     DEFAULT_SERVICE,
     Caller,
@@ -28,17 +30,12 @@ from sipgateway.protocol.lmpe import (
     read_signalling,
 )
 from sipgateway.protocol.message import Request
-from sipgateway.protocol.pidflo import PidfError, parse_pidf_lo
+from sipgateway.protocol.payloads import READERS
 from sipgateway.protocol.signalling import LONGEST_URL, SignalledReference
 from sipgateway.protocol.text import decode_text
 
 logger = logging.getLogger(__name__)
 
-PIDF = "application/pidf+xml"
-ADDITIONAL = frozenset(
-    {"application/emergencycalldata.subscriberinfo+xml", "application/addcallsub+xml"}
-)
-CAP = frozenset({"application/emergencycalldata.cap+xml", "application/cap+xml"})
 # Index rows of PostgreSQL hold 2,704 bytes, so what chats are found by is capped.
 LONGEST_NAME = 400
 LONGEST_ELEMENT = 255
@@ -125,7 +122,7 @@ def _is_alert(identifiers: Identifiers, read: "_Content") -> bool:
     """
     if identifiers.call_id or not read.parts:
         return False
-    return not read.text or any(part.content_type in CAP for part in read.parts)
+    return not read.text or any(part.content_type in CAP_TYPES for part in read.parts)
 
 
 @dataclass(slots=True)
@@ -137,7 +134,7 @@ class _Content:
     service: str
     parts: list[IncomingPart] = field(default_factory=list)
     fixes: list[IncomingFix] = field(default_factory=list)
-    additional: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    additional: list[Block] = field(default_factory=list)
 
 
 def _read(request: Request, numbers: Mapping[str, str]) -> _Content:
@@ -165,23 +162,31 @@ def interpret_text_alone(message: IncomingMessage) -> IncomingMessage:
 
 def _read_parts(
     parts: list[Part],
-) -> tuple[list[IncomingPart], list[IncomingFix], list[tuple[str, dict[str, object]]]]:
+) -> tuple[list[IncomingPart], list[IncomingFix], list[Block]]:
     kept: list[IncomingPart] = []
     fixes: list[IncomingFix] = []
-    additional: list[tuple[str, dict[str, object]]] = []
+    areas: list[IncomingFix] = []
+    additional: list[Block] = []
     for part in parts:
         flag = part.flag
-        try:
-            if part.content_type == PIDF:
-                fixes.extend(
-                    IncomingFix(f.shape, f.latitude, f.longitude, f.radius, f.method, f.at)
-                    for f in parse_pidf_lo(part.data)
-                )
-            elif part.content_type in ADDITIONAL:
-                additional.extend(parse_additional(part.content_type, part.data))
-        except (PidfError, AdditionalDataError) as error:
-            logger.info("unreadable %s: %s", part.content_type, error)
-            flag = flag or "unreadable"
+        read = READERS.get(part.content_type)
+        if read is not None:
+            try:
+                found = read(part)
+            except SipError as error:
+                logger.info("unreadable %s: %s", part.content_type, error)
+                flag = flag or "unreadable"
+            else:
+                additional.extend(found.blocks)
+                # Where an alert applies comes first: what is latest is where its sender is.
+                target = areas if part.content_type in CAP_TYPES else fixes
+                for f in found.fixes:
+                    target.append(
+                        IncomingFix(
+                            f.shape, f.latitude, f.longitude, f.radius, f.method, f.at,
+                            f.altitude, f.confidence, f.geometry, f.civic, f.source,
+                        )
+                    )  # fmt: skip
         kept.append(
             IncomingPart(
                 storable(part.content_type),
@@ -190,6 +195,7 @@ def _read_parts(
                 part.sha256,
                 flag,
                 part.data,
+                storable(part.name) if part.name else "",
             )
         )
-    return kept, fixes, additional
+    return kept, areas + fixes if areas else fixes, additional

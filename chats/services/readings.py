@@ -21,6 +21,16 @@ class Position(Protocol):
     def radius(self) -> float | None: ...
     @property
     def method(self) -> str: ...
+    @property
+    def altitude(self) -> float | None: ...
+    @property
+    def confidence(self) -> float | None: ...
+    @property
+    def geometry(self) -> Mapping[str, Any] | None: ...
+    @property
+    def civic(self) -> Mapping[str, str] | None: ...
+    @property
+    def source(self) -> str: ...
 
 
 def readings_digest(
@@ -29,14 +39,34 @@ def readings_digest(
     """Return the SHA-256 in hex of positions with their times, and of blocks of data, in order.
 
     Each field in UTF-8 with a NUL behind it, which no text on the record holds: `fix`, shape,
-    latitude, longitude, radius or nothing (the shortest text that gives the same double), method,
-    time in ISO 8601 in UTC; `data`, kind, and the block as an event's data is written.
+    latitude, longitude, radius, method, time in ISO 8601 in UTC; where there is more of it,
+    `beside`, altitude, confidence, geometry, civic address, source; `data`, kind, and the block.
+    A number is the shortest text that gives the same double; what is not there is empty. Objects
+    stand as an event's data does, with the numbers of a geometry as texts.
     """
     fields: list[str] = []
     for fix, at in fixes:
-        radius = "" if fix.radius is None else repr(fix.radius)
-        fields += ("fix", fix.shape, repr(fix.latitude), repr(fix.longitude), radius, fix.method)
-        fields.append(at.astimezone(UTC).isoformat())
+        fields += ("fix", fix.shape, _number(fix.latitude), _number(fix.longitude))
+        fields += (_number(fix.radius), fix.method, at.astimezone(UTC).isoformat())
+        beside = (fix.altitude, fix.confidence, fix.geometry, fix.civic)
+        if fix.source or beside != (None, None, None, None):
+            geometry = "" if fix.geometry is None else canonical_data(_as_texts(fix.geometry))
+            civic = "" if fix.civic is None else canonical_data(fix.civic)
+            numbers = (_number(fix.altitude), _number(fix.confidence))
+            fields += ("beside", *numbers, geometry, civic, fix.source)
     for kind, data in additional:
         fields += ("data", kind, canonical_data(data))
     return hashlib.sha256(("\0".join(fields) + "\0").encode()).hexdigest()
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(float(value))
+
+
+def _as_texts(value: Any) -> Any:
+    """Write numbers as texts: JSON has more than one way to write a fraction."""
+    if isinstance(value, Mapping):
+        return {name: _as_texts(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_texts(inner) for inner in value]
+    return _number(value) if isinstance(value, int | float) else value

@@ -1,15 +1,28 @@
-"""Additional data about the caller (RFC 7852): subscriber information as vCard XML (RFC 6351)."""
+"""Additional data about a call (RFC 7852): its provider, service, device, caller, and comments.
+
+Each block becomes (kind, fields): short texts by name, only those that are there. What a block
+has beside the elements of the RFC is passed over; the part keeps it.
+"""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sipgateway.protocol.errors import SipError
+from sipgateway.protocol.vcard import text_cards, xml_cards
 from sipgateway.protocol.xml import Element, XmlError, parse_xml
 
 VALUE_LIMIT = 500
+COMMENT_LIMIT = 2000
 MAX_BLOCKS = 10
+MAX_VALUES = 10
 
+Block = tuple[str, Mapping[str, Any]]
+"""Kind and fields; what stands in a field is fit for JSON, and no number is a fraction."""
+
+VCARD_TYPES = frozenset(("text/vcard", "text/x-vcard", "text/directory"))
+XML_VCARD_TYPES = frozenset(("application/vcard+xml",))
 SUBSCRIBER_TYPES = frozenset(
     ("application/emergencycalldata.subscriberinfo+xml", "application/addcallsub+xml")
 )
@@ -20,91 +33,152 @@ class AdditionalDataError(SipError):
     """The block cannot be read."""
 
 
-class SubscriberInfo(TypedDict, total=False):
-    """What a vCard says of the caller; only what is there."""
-
-    name: str
-    phone: str
-    email: str
-    address: str
-    gender: str
-    birthday: str
-    language: str
-    note: str
-
-
-def parse_additional(content_type: str, data: bytes) -> list[tuple[str, SubscriberInfo]]:
-    """The blocks of additional data in a part as (kind, data).
+def parse_additional(content_type: str, data: bytes, charset: str = "") -> list[Block]:
+    """The blocks of additional data in a part as (kind, fields).
 
     [] for content types that are no additional data we know. Raises AdditionalDataError.
     """
-    if content_type.lower() not in SUBSCRIBER_TYPES:
+    content_type = content_type.lower()
+    if content_type in VCARD_TYPES:
+        cards: list[Block] = [("VCard", {**card}) for card in text_cards(data, charset)]
+        if not cards:
+            raise AdditionalDataError("no vCard")
+        return cards
+    if content_type not in ADDITIONAL_TYPES:
         return []
     try:
         root = parse_xml(data)
     except XmlError as error:
         raise AdditionalDataError(str(error)) from None
-    cards = list(root.iter("{*}vcard"))[:MAX_BLOCKS]
-    if not cards:
+    if content_type in XML_VCARD_TYPES:
+        return _with_cards(root, "VCard")
+    if content_type in SUBSCRIBER_TYPES:
+        return _with_cards(root, "SubscriberInfo")
+    kind = _KIND_OF[content_type]
+    name = f"EmergencyCallData.{kind}"
+    found = [block for block in root.iter(f"{{*}}{name}") if not _wraps(block, name)]
+    if not found:
+        raise AdditionalDataError(f"no {name}")
+    blocks = [(kind, _BLOCKS[kind](element)) for element in found[:MAX_BLOCKS]]
+    return [(kind, fields) for kind, fields in blocks if fields]
+
+
+def blocks_within(root: Element) -> list[Block]:
+    """The blocks of RFC 7852 that another document carries, as a PIDF-LO's `provided-by` does."""
+    blocks: list[Block] = []
+    for kind, read in _BLOCKS.items():
+        for element in root.iter(f"{{*}}EmergencyCallData.{kind}"):
+            if len(blocks) < MAX_BLOCKS and (fields := read(element)):
+                blocks.append((kind, fields))
+    return blocks
+
+
+def _wraps(element: Element, name: str) -> bool:
+    """Whether a block of the same name stands within, as in a doubled wrapper."""
+    return next(iter(element.iterdescendants(f"{{*}}{name}")), None) is not None
+
+
+def _with_cards(root: Element, kind: str) -> list[Block]:
+    cards = xml_cards(root)
+    if not cards and next(iter(root.iter("{*}vcard")), None) is None:
         raise AdditionalDataError("no vCard")
-    blocks = [("SubscriberInfo", _subscriber(card)) for card in cards]
-    return [(kind, info) for kind, info in blocks if info]
+    return [(kind, {**card}) for card in cards]
 
 
-def _subscriber(card: Element) -> SubscriberInfo:
-    """The first non-empty value of each property that call-takers are shown."""
-    found: dict[str, str] = {}
-    for element in card.iterchildren("{*}*"):
-        name = element.tag.rpartition("}")[2]
-        if name not in _PROPERTIES or name in found:
+def _fields(element: Element, names: Mapping[str, str]) -> dict[str, Any]:
+    """The texts of child elements under our names; several of a name are joined by commas."""
+    values: dict[str, list[str]] = {}
+    for found in element.iterchildren("{*}*"):
+        field = names.get(found.tag.rpartition("}")[2])
+        text = " ".join((found.text or "").split())[:VALUE_LIMIT]
+        if field is None or not text:
             continue
-        if name in _STRUCTURED:
-            value = _words(element, *_STRUCTURED[name])
-        else:
-            value = _value(element)
-        if value:
-            found[name] = value
-    info: SubscriberInfo = {}
-    if full_name := found.get("fn") or found.get("n"):
-        info["name"] = full_name
-    if "tel" in found:
-        info["phone"] = found["tel"].removeprefix("tel:")
-    if "email" in found:
-        info["email"] = found["email"].removeprefix("mailto:")
-    if "adr" in found:
-        info["address"] = found["adr"]
-    if "gender" in found:
-        info["gender"] = found["gender"]
-    if birthday := found.get("bday"):
-        info["birthday"] = birthday.partition("T")[0] if birthday[:1].isdigit() else birthday
-    if "lang" in found:
-        info["language"] = found["lang"]
-    if "note" in found:
-        info["note"] = found["note"]
-    return info
+        said = values.setdefault(field, [])
+        if len(said) < MAX_VALUES and text not in said:
+            said.append(text)
+    return {field: ", ".join(said)[:VALUE_LIMIT] for field, said in values.items()}
 
 
-_PROPERTIES = frozenset(("fn", "n", "tel", "email", "adr", "gender", "bday", "lang", "note"))
-_STRUCTURED = {
-    "n": (("prefix", "given", "additional", "surname", "suffix"), " "),
-    "adr": (("pobox", "ext", "street", "code", "locality", "region", "country"), ", "),
+def _provider(element: Element) -> dict[str, Any]:
+    """Read RFC 7852 4.1."""
+    fields = _fields(
+        element,
+        {
+            "DataProviderString": "name",
+            "ProviderID": "id",
+            "ProviderIDSeries": "idSeries",
+            "TypeOfProvider": "type",
+            "ContactURI": "contact",
+            "Language": "language",
+            "SubcontractorPrincipal": "subcontractorPrincipal",
+            "SubcontractorPriority": "subcontractorPriority",
+            "DataProviderReference": "reference",
+        },
+    )
+    for card in xml_cards(element)[:1]:  # DataProviderContact
+        for name in ("name", "phone", "email", "address"):
+            if name in card:
+                fields[f"contact{name.capitalize()}"] = card[name]
+    return fields
+
+
+def _service(element: Element) -> dict[str, Any]:
+    """Read RFC 7852 4.2."""
+    return _fields(
+        element,
+        {
+            "ServiceEnvironment": "environment",
+            "ServiceType": "service",
+            "ServiceMobility": "mobility",
+            "DataProviderReference": "reference",
+        },
+    )
+
+
+def _device(element: Element) -> dict[str, Any]:
+    """Read RFC 7852 4.3; an identifier stands with its type, such as `IMEI 35788104`."""
+    fields = _fields(
+        element,
+        {
+            "DeviceClassification": "classification",
+            "DeviceMfgr": "manufacturer",
+            "DeviceModelNr": "model",
+            "DeviceSpecificType": "specificType",
+            "DeviceSpecificData": "specificData",
+            "DataProviderReference": "reference",
+        },
+    )
+    identifiers = []
+    for number, found in enumerate(element.iterchildren("{*}UniqueDeviceID")):
+        if number == MAX_VALUES:
+            break
+        words = (found.get("TypeOfDeviceID") or "").split() + (found.text or "").split()
+        identifiers.append(" ".join(words))
+    if joined := ", ".join(identifier for identifier in identifiers if identifier):
+        fields["identifier"] = joined[:VALUE_LIMIT]
+    return fields
+
+
+def _subscriber(element: Element) -> dict[str, Any]:
+    """Read the first vCard of a SubscriberInfo (RFC 7852 4.4)."""
+    cards = xml_cards(element)
+    return {**cards[0]} if cards else {}
+
+
+def _comment(element: Element) -> dict[str, Any]:
+    """Read RFC 7852 4.5: comments in any number of languages, a line each."""
+    lines = [(found.text or "").strip() for found in element.iterchildren("{*}Comment")]
+    text = "\n".join(line for line in lines[:MAX_VALUES] if line)[:COMMENT_LIMIT]
+    return {"comment": text} if text else {}
+
+
+_BLOCKS: dict[str, Callable[[Element], dict[str, Any]]] = {
+    "ProviderInfo": _provider,
+    "ServiceInfo": _service,
+    "DeviceInfo": _device,
+    "SubscriberInfo": _subscriber,
+    "Comment": _comment,
 }
-
-
-def _value(element: Element) -> str:
-    """The text of a property, which stands in an element named after its type."""
-    for wrapped in element.iterchildren("{*}*"):
-        text = (wrapped.text or "").strip()
-        if text:  # `parameters` has no text of its own
-            return text[:VALUE_LIMIT]
-    return (element.text or "").strip()[:VALUE_LIMIT]
-
-
-def _words(element: Element, order: tuple[str, ...], separator: str) -> str:
-    """A structured property as one line."""
-    words: dict[str, list[str]] = {}
-    for component in element.iterchildren("{*}*"):
-        text = (component.text or "").strip()
-        if text:
-            words.setdefault(component.tag.rpartition("}")[2], []).append(text)
-    return separator.join(word for name in order for word in words.get(name, ()))[:VALUE_LIMIT]
+_KIND_OF = {f"application/emergencycalldata.{kind.lower()}+xml": kind for kind in _BLOCKS}
+ADDITIONAL_TYPES = frozenset(_KIND_OF) | SUBSCRIBER_TYPES | VCARD_TYPES | XML_VCARD_TYPES
+"""Content types that hold blocks, in lower case."""

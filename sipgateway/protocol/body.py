@@ -13,6 +13,7 @@ from sipgateway.protocol.content_encoding import content_decoded, transfer_decod
 from sipgateway.protocol.headers import Headers
 from sipgateway.protocol.media_type import DEFAULT_TYPE, NO_PARAMETERS, parse_media_type
 from sipgateway.protocol.multipart import delimiter_of, head_and_content, pieces
+from sipgateway.protocol.part_names import part_name
 from sipgateway.protocol.text import text_of
 
 __all__ = ["MAX_DEPTH", "MAX_PARTS", "SOFT_LIMIT", "Part", "split_body", "text_of"]
@@ -30,7 +31,8 @@ class Part:
 
     `data` is decoded and cut to the soft limit; `size` and `sha256` are those of the whole
     decoded part. `flag` is "" or one of truncated, undecodable (kept as it came), unsplittable
-    (a multipart that could not be taken apart), nested-too-deep.
+    (a multipart that could not be taken apart), nested-too-deep. Parts of one multipart/alternative
+    have the same number in `alternative`, all others 0. `name` is the file name, or "".
     """
 
     content_type: str
@@ -41,6 +43,8 @@ class Part:
     size: int
     sha256: bytes
     flag: str
+    alternative: int = 0
+    name: str = ""
 
 
 def split_body(headers: Headers, body: bytes) -> list[Part]:
@@ -69,12 +73,14 @@ def split_body(headers: Headers, body: bytes) -> list[Part]:
 class _Splitter:
     """Takes one body apart; bounded in depth and in the number of pieces that it looks at."""
 
-    __slots__ = ("body", "parts", "seen")
+    __slots__ = ("alternative", "alternatives", "body", "parts", "seen")
 
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.parts: list[Part] = []
         self.seen = 0
+        self.alternative = 0  # the multipart/alternative that is being read
+        self.alternatives = 0
 
     def split(
         self, content_type: str, parameters: dict[str, str], start: int, end: int, depth: int
@@ -86,14 +92,18 @@ class _Splitter:
         if delimiter is None:
             self._keep(content_type, start, end, "unsplittable")
             return
-        before = self.seen
+        before, around = self.seen, self.alternative
+        if content_type == "multipart/alternative" and not around:
+            self.alternatives += 1
+            self.alternative = self.alternatives
         default = "message/rfc822" if content_type == "multipart/digest" else DEFAULT_TYPE
         for begin, stop in pieces(self.body, delimiter, start, end):
             self.seen += 1
             if self.seen >= MAX_PARTS:
                 self._keep(content_type, begin, end, "unsplittable")
-                return
+                break
             self._piece(default, begin, stop, depth)
+        self.alternative = around
         if self.seen == before and self.body[start:end].strip() != delimiter + b"--":
             self._keep(content_type, start, end, "unsplittable")  # ended before it began
 
@@ -114,8 +124,12 @@ class _Splitter:
             self.split(content_type, parameters, content, end, depth + 1)
             return
         data = self.body[content:end]
-        part = _part(content_type, parameters, content_id, disposition, encoding, data, "")
-        self.parts.append(part)
+        self.parts.append(
+            _part(
+                content_type, parameters, content_id, disposition, encoding, data, "",
+                self.alternative,
+            )
+        )  # fmt: skip
 
     def _keep(self, content_type: str, start: int, end: int, flag: str) -> None:
         if start < end and len(self.parts) < MAX_PARTS:
@@ -143,6 +157,7 @@ def _part(
     encoding: str,
     data: bytes,
     flag: str,
+    alternative: int = 0,
 ) -> Part:
     if encoding:
         plain = transfer_decoded(encoding, data)
@@ -164,7 +179,15 @@ def _part(
         size,
         digest,
         flag,
+        alternative,
+        _name(disposition, parameters),
     )
+
+
+def _name(disposition: str, parameters: dict[str, str]) -> str:
+    if not disposition and len(parameters) <= ("charset" in parameters):  # as most parts are
+        return ""
+    return part_name(disposition, parameters)
 
 
 def _storable(value: str) -> str:

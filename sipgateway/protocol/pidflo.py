@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from sipgateway.protocol.errors import SipError
-from sipgateway.protocol.xml import Element, XmlError, child, parse_xml, text_in
+from sipgateway.protocol.civic import civic_address
+from sipgateway.protocol.pidflo_numbers import PidfError, finite
+from sipgateway.protocol.pidflo_shapes import SHAPES
+from sipgateway.protocol.xml import Element, XmlError, parse_xml, text_in
+
+__all__ = ["CIVIC", "MAX_FIXES", "SHAPES", "Fix", "PidfError", "parse_pidf_lo"]
 
 METHOD_LIMIT = 100
 MAX_FIXES = 20
-MAX_RADIUS = 20_037_508.0
-"""Metres: half the way around the globe."""
-
-_NUMBER = re.compile(
-    r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?"
-)
-_METRES = {"9001": 1.0, "9002": 0.3048, "9036": 1000.0}
-
-
-class PidfError(SipError):
-    """The document is not XML, or its location cannot be read."""
+CIVIC = "Civic"
+"""The shape of an address that no position stands beside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A position: degrees WGS84, `radius` in metres, `at` aware or None when not said."""
+    """A location: degrees WGS84, `radius` in metres, `at` aware or None when not said.
+
+    `latitude` and `longitude` are None for a civic address alone (shape `Civic`), else the centre
+    of the shape. `altitude` is in metres, `confidence` in percent, 0 where it is said to be
+    unknown. `geometry` has what the shape has beside centre and radius, in metres and degrees
+    clockwise from north. `source` is the element it stood in: tuple, device, person or "".
+    """
 
     shape: str
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     radius: float | None
     method: str
     at: datetime | None
+    altitude: float | None = None
+    confidence: float | None = None
+    geometry: Mapping[str, Any] | None = None
+    civic: Mapping[str, str] | None = None
+    source: str = ""
 
 
 def parse_pidf_lo(data: bytes) -> list[Fix]:
-    """All positions of a document in its order; [] when it has only civic or no location.
+    """All locations of a document in its order; [] when it has none.
 
-    A position that cannot be read is left out as long as another one can; raises PidfError when
-    none is left.
+    A civic address beside a shape, in the same `geopriv`, is told with the shape; alone, as a
+    location of its own behind the others. A location that cannot be read is left out as long as
+    another one can; raises PidfError when none is left.
     """
     try:
         root = parse_xml(data)
@@ -50,30 +56,94 @@ def parse_pidf_lo(data: bytes) -> list[Fix]:
         raise PidfError(str(error)) from None
     fixes: list[Fix] = []
     fault: PidfError | None = None
-    method, at = "", None
+    contexts: list[tuple[Element, int]] = []  # each geopriv with a shape, and its first fix
+    addresses: list[Element] = []
     context: Element | None = None
-    for shape in root.iter(*_SHAPE_TAGS):
+    outer: Element | None = None  # the area whose parts are no shapes of their own
+    said = _NOTHING
+    for element in root.iter(*_TAGS):
         if len(fixes) >= MAX_FIXES:
             break
-        name = shape.tag.rpartition("}")[2]
+        if outer is not None and _is_within(element, outer):
+            continue
+        name = element.tag.rpartition("}")[2]
+        if name in _CIVIC:
+            if len(addresses) < MAX_FIXES:
+                addresses.append(element)
+            continue
         try:
-            latitude, longitude, radius = SHAPES[name](shape)
+            latitude, longitude, radius, altitude, geometry = SHAPES[name](element)
         except PidfError as error:
             fault = error
+            if name == "Polygon":
+                outer = element
             continue
+        if geometry is not None:
+            outer = element
         # For readable shapes alone, which are counted: it looks through all that stands beside.
-        geopriv = _geopriv_of(shape)
+        geopriv = _geopriv_of(element)
         if geopriv is not context or context is None:
-            context = geopriv
-            method, at = _circumstances(geopriv) if geopriv is not None else ("", None)
-        fixes.append(Fix(name, latitude, longitude, radius, method, at))
+            context, said = geopriv, _NOTHING
+            if geopriv is not None:
+                said = _circumstances(geopriv, element)
+                contexts.append((geopriv, len(fixes)))
+        method, at, source, confidence = said
+        fixes.append(
+            Fix(name, latitude, longitude, radius, method, at,
+                altitude, confidence, geometry, None, source)
+        )  # fmt: skip
+    if addresses:
+        _add_addresses(addresses, fixes, contexts)
     if fault is not None and not fixes:
         raise fault
     return fixes
 
 
-def _geopriv_of(shape: Element) -> Element | None:
+class _Circumstances(NamedTuple):
+    """What a `geopriv` says of all shapes in it."""
+
+    method: str
+    at: datetime | None
+    source: str
+    confidence: float | None
+
+
+_NOTHING = _Circumstances("", None, "", None)
+
+
+def _is_within(shape: Element, outer: Element) -> bool:
+    """Whether this is the base of a prism or a vertex, and no location of its own."""
     above = shape.getparent()
+    for _ in range(6):  # pointProperty, LinearRing, exterior, Polygon, base
+        if above is None or above is outer:
+            break
+        above = above.getparent()
+    return above is outer
+
+
+def _add_addresses(
+    addresses: list[Element], fixes: list[Fix], contexts: list[tuple[Element, int]]
+) -> None:
+    """Put each civic address to the shape that it stands beside, else behind all of them."""
+    told: list[Element | None] = []
+    for element in addresses:
+        geopriv = _geopriv_of(element)
+        if geopriv in told or not (fields := civic_address(element)):
+            continue
+        told.append(geopriv)
+        beside = [at for context, at in contexts if context is geopriv]
+        if beside:
+            fixes[beside[0]] = replace(fixes[beside[0]], civic=fields)
+        elif len(fixes) < MAX_FIXES:
+            said = _NOTHING if geopriv is None else _circumstances(geopriv, element)
+            fixes.append(
+                Fix(CIVIC, None, None, None, said.method, said.at,
+                    confidence=said.confidence, civic=fields, source=said.source)
+            )  # fmt: skip
+
+
+def _geopriv_of(element: Element) -> Element | None:
+    above = element.getparent()
     for _ in range(4):  # location-info, geopriv; a shape may sit in a wrapper
         if above is None:
             return None
@@ -83,18 +153,38 @@ def _geopriv_of(shape: Element) -> Element | None:
     return None
 
 
-def _circumstances(geopriv: Element) -> tuple[str, datetime | None]:
-    """How and when the position was found: method beside it, timestamp of tuple or device."""
+def _circumstances(geopriv: Element, location: Element) -> _Circumstances:
+    """How and when the location was found: method beside it, timestamp of what it stands in."""
     method = text_in(geopriv, "method")[:METHOD_LIMIT]
+    stamp = source = ""
     above = geopriv.getparent()
-    for _ in range(2):  # status and tuple, or the device or person itself
-        if above is None:
-            break
-        stamp = text_in(above, "timestamp")
-        if stamp:
-            return method, _time(stamp)
+    if above is not None and above.tag.endswith("}status"):  # of a tuple
         above = above.getparent()
-    return method, None
+    if above is not None:
+        name = above.tag.rpartition("}")[2]
+        source = name if name in _SOURCES else ""
+        stamp = text_in(above, "timestamp")
+    return _Circumstances(
+        method,
+        _time(stamp) if stamp else None,
+        source,
+        _confidence(location),
+    )
+
+
+def _confidence(location: Element) -> float | None:
+    """The percentage of RFC 7459 5 beside a location: 0 for `unknown`, None for nonsense too."""
+    info = location.getparent()
+    if info is None or len(info) == 1:
+        return None
+    text = text_in(info, "confidence")
+    if text.lower() == "unknown":
+        return 0.0
+    try:
+        percent = finite(text)
+    except PidfError:
+        return None
+    return percent if 0 < percent <= 100 else None
 
 
 def _time(text: str) -> datetime | None:
@@ -105,46 +195,7 @@ def _time(text: str) -> datetime | None:
         return None
 
 
-def _position(shape: Element) -> tuple[float, float]:
-    """Latitude and longitude; a third number is the altitude, whatever srsName says."""
-    numbers = text_in(shape, "pos").replace(",", " ").split()
-    if len(numbers) not in (2, 3):
-        raise PidfError("a position has two or three numbers")
-    latitude, longitude = _finite(numbers[0]), _finite(numbers[1])
-    if not -90.0 <= latitude <= 90.0 or not -180.0 <= longitude <= 180.0:
-        raise PidfError("a position beyond the globe")
-    return latitude, longitude
-
-
-def _finite(text: str) -> float:
-    if _NUMBER.fullmatch(text) is None:
-        raise PidfError("not a number")
-    number = float(text)
-    if not math.isfinite(number):
-        raise PidfError("not a finite number")
-    return number
-
-
-def _point(shape: Element) -> tuple[float, float, float | None]:
-    return *_position(shape), None
-
-
-def _circle(shape: Element) -> tuple[float, float, float | None]:
-    latitude, longitude = _position(shape)
-    element = child(shape, "radius")
-    if element is None:
-        raise PidfError("a circle without radius")
-    unit = (element.get("uom") or "").rpartition(":")[2]
-    radius = _finite((element.text or "").strip()) * _METRES.get(unit, 1.0)
-    if not 0 <= radius <= MAX_RADIUS:
-        raise PidfError("a radius that is negative or beyond the globe")
-    return latitude, longitude, radius
-
-
-SHAPES: dict[str, Callable[[Element], tuple[float, float, float | None]]] = {
-    "Point": _point,
-    "Circle": _circle,
-}
-"""Local name of a shape → what reads its centre and radius."""
-
-_SHAPE_TAGS = tuple(f"{{*}}{name}" for name in SHAPES)
+_SOURCES = frozenset(("tuple", "device", "person"))
+_CIVIC = frozenset(("civicAddress", "civilAddress"))
+"""What an address stands in; RFC 4119 has the second spelling."""
+_TAGS = tuple(f"{{*}}{name}" for name in (*SHAPES, *sorted(_CIVIC)))

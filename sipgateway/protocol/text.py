@@ -32,6 +32,11 @@ _CODECS = {
 }
 _TAG = re.compile(r"<[^<>]*>")
 _BREAK = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6])\b[^<>]*>", re.IGNORECASE)
+_SILENT = re.compile(r"<!--|<(script|style|title|template)\b", re.IGNORECASE | re.ASCII)
+_END_OF = {
+    name: re.compile(rf"</{name}", re.IGNORECASE | re.ASCII)
+    for name in ("script", "style", "title", "template")
+}
 
 INVALID_TEXT = "invalid-text"
 
@@ -39,22 +44,36 @@ INVALID_TEXT = "invalid-text"
 def text_of(parts: Sequence[Part]) -> tuple[str, tuple[str, ...]]:
     """The human text of a message and flags about it.
 
-    All text/plain parts joined by line feeds; where they say nothing, text/html without its tags;
-    then parts whose type makes no sense and multiparts that could not be taken apart: a call for
-    help in a clumsy wrapping is still read. Bytes that are no text in their charset become U+FFFD
-    (flag "invalid-text"), NUL becomes U+2400.
+    All text/plain parts joined by line feeds, then text/html without its tags where it says
+    something else; of a multipart/alternative the HTML only when it has no plain text. Where that
+    is nothing, parts whose type makes no sense, multiparts that could not be taken apart, and
+    files of text: a call for help in a clumsy wrapping is still read. Bytes that are no text in
+    their charset become U+FFFD (flag "invalid-text"), NUL becomes U+2400.
     """
-    for is_wanted in (_is_plain, _is_html, _is_clumsy):
-        texts: list[str] = []
-        flags: tuple[str, ...] = ()
-        for part in parts:
-            if not is_wanted(part):
-                continue
+    texts: list[str] = []
+    flags: tuple[str, ...] = ()
+    pages: list[Part] = []
+    plain: set[int] = set()  # each multipart/alternative that has plain text
+    for part in parts:
+        if part.content_type == "text/plain" and not (part.name and _is_file(part)):
             text, clean = decode_text(part.data, part.charset)
             if not clean:
                 flags = (INVALID_TEXT,)
-            if is_wanted is _is_html:
-                text = _without_tags(text)
+            if text and not (part.alternative and text in texts):
+                texts.append(text)
+            if part.alternative and text.strip():
+                plain.add(part.alternative)
+        elif part.content_type == "text/html" and not (part.name and _is_file(part)):
+            pages.append(part)
+    if pages:
+        flags = _add_pages([part for part in pages if part.alternative not in plain], texts, flags)
+    if texts:
+        return "\n".join(texts), flags
+    for is_wanted in (_is_clumsy, _is_text_file):
+        for part in filter(is_wanted, parts):
+            text, clean = decode_text(part.data, part.charset)
+            if not clean:
+                flags = (INVALID_TEXT,)
             if text:
                 texts.append(text)
         if texts:
@@ -62,12 +81,27 @@ def text_of(parts: Sequence[Part]) -> tuple[str, tuple[str, ...]]:
     return "", ()
 
 
-def _is_plain(part: Part) -> bool:
+def _add_pages(pages: Sequence[Part], texts: list[str], flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Add what HTML says beyond the plain text, and return the flags with those about it."""
+    said = {" ".join(text.split()) for text in (*texts, " ".join(texts))}
+    for part in pages:
+        text, clean = decode_text(part.data, part.charset)
+        text = _without_tags(text)
+        line = " ".join(text.split())
+        if line and line not in said:
+            said.add(line)
+            texts.append(text)
+            if not clean:
+                flags = (INVALID_TEXT,)
+    return flags
+
+
+def _is_file(part: Part) -> bool:
+    return part.disposition[:10].lower() == "attachment"
+
+
+def _is_text_file(part: Part) -> bool:
     return part.content_type == "text/plain"
-
-
-def _is_html(part: Part) -> bool:
-    return part.content_type == "text/html"
 
 
 def _is_clumsy(part: Part) -> bool:
@@ -91,23 +125,28 @@ def decode_text(data: bytes, charset: str) -> tuple[str, bool]:
 
 
 def _without_tags(text: str) -> str:
-    text = _without_element(_without_element(text, "script"), "style")
-    text = _TAG.sub("", _BREAK.sub("\n", text))
+    text = _TAG.sub("", _BREAK.sub("\n", _without_silent(text)))
     return html.unescape(text).replace("\0", "\u2400").strip()
 
 
-def _without_element(text: str, name: str) -> str:
-    """The text without elements of that name and their content."""
-    lowered = text.lower()
-    if f"<{name}" not in lowered or len(lowered) != len(text):
+def _without_silent(text: str) -> str:
+    """The text without comments, and without elements whose content no browser shows as text."""
+    if _SILENT.search(text) is None:
         return text
     kept: list[str] = []
-    at = 0
-    while (start := lowered.find(f"<{name}", at)) >= 0:
-        kept.append(text[at:start])
-        end = lowered.find(f"</{name}", start)
-        if end < 0:
-            return "".join(kept)
-        at = end
+    at, comments = 0, True
+    while (found := _SILENT.search(text, at)) is not None:
+        name = found.group(1)
+        kept.append(text[at : found.start()])
+        at = found.end()
+        if name is not None:
+            end = _END_OF[name.lower()].search(text, at)
+            if end is None:
+                return "".join(kept)
+            at = end.start()
+        elif comments:
+            end_of_comment = text.find("-->", at)
+            comments = end_of_comment >= 0  # else what follows is no comment but text
+            at = end_of_comment + 3 if comments else at
     kept.append(text[at:])
     return "".join(kept)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sipgateway.protocol.body import split_body
-from sipgateway.protocol.pidflo import SHAPES, Fix, PidfError, parse_pidf_lo
+from sipgateway.protocol.pidflo import Fix, PidfError, parse_pidf_lo
 from tests.protocol.samples import HEARTBEAT_LOCATED, START, capture, request
 
 NAMESPACES = (
@@ -32,7 +32,7 @@ def point(pos: str) -> bytes:
 def test_a_captured_circle_in_a_dm_tuple() -> None:
     start = request(capture(START))
     (fix,) = parse_pidf_lo(split_body(start.headers, start.body)[0].data)
-    assert fix == Fix("Circle", 48.1799778, 16.341437, 15.0, "GPS", None)
+    assert fix == Fix("Circle", 48.1799778, 16.341437, 15.0, "GPS", None, source="tuple")
 
 
 def test_a_captured_body_that_is_one_location() -> None:
@@ -41,7 +41,8 @@ def test_a_captured_body_that_is_one_location() -> None:
 
 
 def test_a_point_has_no_radius() -> None:
-    assert parse_pidf_lo(document(POINT)) == [Fix("Point", 48.2, 16.37, None, "", None)]
+    (fix,) = parse_pidf_lo(document(POINT))
+    assert fix == Fix("Point", 48.2, 16.37, None, "", None, source="device")
 
 
 def test_method_and_time_come_with_the_position() -> None:
@@ -132,10 +133,6 @@ def test_one_broken_position_does_not_cost_the_other() -> None:
     assert fix.shape == "Point"
 
 
-def test_a_civic_address_alone_is_no_position_and_no_error() -> None:
-    assert parse_pidf_lo(document("<civicAddress><A3>Wien</A3></civicAddress>")) == []
-
-
 def test_positions_are_counted() -> None:
     assert len(parse_pidf_lo(document(POINT * 500))) == 20
 
@@ -186,7 +183,3 @@ def test_what_is_broken_or_means_harm_is_refused(data: bytes) -> None:
 def test_processing_instructions_and_comments_are_passed_over() -> None:
     data = document(f"<!-- c --><?php x ?>{POINT}".replace("48.2", "48<!-- . -->.2"))
     assert parse_pidf_lo(b"\xef\xbb\xbf \r\n" + data)[0].latitude == 48.2
-
-
-def test_shapes_stand_in_one_table() -> None:
-    assert set(SHAPES) == {"Point", "Circle"}

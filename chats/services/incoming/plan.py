@@ -124,7 +124,7 @@ class Rows:
         self.messages: list[tuple[Any, ...]] = []
         self.parts: list[tuple[Any, ...]] = []
         self.fixes: list[tuple[Any, ...]] = []
-        self.rich_fixes: list[tuple[Any, ...]] = []  # with more than centre and radius
+        self.beside: dict[int, tuple[Any, ...]] = {}  # place in `fixes` → more than the usual
         self.references: list[tuple[Any, ...]] = []
         self.additional: list[tuple[Any, ...]] = []
         self.outbox: list[tuple[Any, ...]] = []
@@ -356,14 +356,19 @@ class Rows:
             fix.radius,
             fix.method,
             fix.at or received_at,
+            fix.source,
         )
-        if is_plain(fix):
-            self.fixes.append(row)
-            return
-        geometry = None if fix.geometry is None else Jsonb(fix.geometry)
-        civic = None if fix.civic is None else Jsonb(fix.civic)
-        rich = (fix.altitude, fix.confidence, geometry, civic, fix.source)
-        self.rich_fixes.append((*row, *rich))
+        if not is_plain(fix):
+            geometry = None if fix.geometry is None else Jsonb(fix.geometry)
+            civic = None if fix.civic is None else Jsonb(fix.civic)
+            self.beside[len(self.fixes)] = (fix.altitude, fix.confidence, geometry, civic)
+        self.fixes.append(row)
+
+    @property
+    def rich_fixes(self) -> list[tuple[Any, ...]]:
+        """All fixes with what some of them have beside the usual, in one order for all."""
+        nothing = (None, None, None, None)
+        return [(*row, *self.beside.get(at, nothing)) for at, row in enumerate(self.fixes)]
 
     def _live(self, chat: ChatState, at: datetime, *, background: bool) -> None:
         chat.last_sign_of_life = max(chat.last_sign_of_life, at)
@@ -446,9 +451,8 @@ def is_vouched_for(known: str, asserted: str, *, trusted: bool) -> bool:
 
 
 def is_plain(fix: IncomingFix) -> bool:
-    """Whether a fix is told by shape, centre, radius, method and time alone, as nearly all are."""
-    beside = (fix.altitude, fix.confidence, fix.geometry, fix.civic)
-    return not fix.source and beside == (None, None, None, None)
+    """Whether a fix is told by shape, centre, radius, method, time and source, as nearly all."""
+    return (fix.altitude, fix.confidence, fix.geometry, fix.civic) == (None, None, None, None)
 
 
 def says_no_more(said: Mapping[str, Any], known: Mapping[str, Any]) -> bool:

@@ -255,8 +255,10 @@ async def _write(connection: Connection, rows: Rows, chats: list[ChatState]) -> 
     additional: list[tuple[Any, ...]] = [(*row[:3], Jsonb(row[3])) for row in rows.additional]
     await run_rows(connection, statements.INSERT_MESSAGES, rows.messages)
     await run_rows(connection, statements.INSERT_PARTS, rows.parts)
-    await run_rows(connection, statements.INSERT_FIXES, rows.fixes)
-    await run_rows(connection, statements.INSERT_RICH_FIXES, rows.rich_fixes)
+    if rows.beside:  # all together: the order of their ids is that of their arrival
+        await run_rows(connection, statements.INSERT_RICH_FIXES, rows.rich_fixes)
+    else:
+        await run_rows(connection, statements.INSERT_FIXES, rows.fixes)
     await run_rows(connection, statements.INSERT_REFERENCES, rows.references)
     await run_rows(connection, statements.INSERT_ADDITIONAL, additional)
     await run_rows(connection, statements.INSERT_OUTBOX, rows.outbox)

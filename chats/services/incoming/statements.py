@@ -79,38 +79,28 @@ INSERT_PARTS = insert_statement(
         "content": "bytea",
     },
 )
-INSERT_FIXES = insert_statement(
-    "chats_locationfix",
-    {
-        "chat_id": "bigint",
-        "message_id": "bigint",
-        "shape": "text",
-        "latitude": "float8",
-        "longitude": "float8",
-        "radius": "float8",
-        "method": "text",
-        "at": "timestamptz",
-    },
-)
+_FIXES = {
+    "chat_id": "bigint",
+    "message_id": "bigint",
+    "shape": "text",
+    "latitude": "float8",
+    "longitude": "float8",
+    "radius": "float8",
+    "method": "text",
+    "at": "timestamptz",
+    "source": "text",
+}
+INSERT_FIXES = insert_statement("chats_locationfix", _FIXES)
 INSERT_RICH_FIXES = insert_statement(
     "chats_locationfix",
     {
-        "chat_id": "bigint",
-        "message_id": "bigint",
-        "shape": "text",
-        "latitude": "float8",
-        "longitude": "float8",
-        "radius": "float8",
-        "method": "text",
-        "at": "timestamptz",
+        **_FIXES,
         "altitude": "float8",
         "confidence": "float8",
         "geometry": "jsonb",
         "civic": "jsonb",
-        "source": "text",
     },
 )
-# Apps name the same URL in message after message: what still waits is not asked for twice.
 INSERT_REFERENCES = (
     "INSERT INTO chats_reference (chat_id, message_id, kind, purpose, url, status, due_at)"
     " SELECT DISTINCT ON (chat_id, kind, url) chat_id, message_id, kind, purpose, url, status,"
