@@ -83,6 +83,12 @@ class Psap(models.Model):
         related_name="+",
         help_text="What we show the BCF.",
     )
+    bad_actor_authorities = models.ManyToManyField(
+        "psap.CertificateAuthority",
+        blank=True,
+        related_name="+",
+        help_text="Whom we believe about the BCF. Empty: those of the system.",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "PSAP"

@@ -12,6 +12,11 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     # A tick that nobody took in time says nothing any more and must not pile up.
     "tick": {"task": "psap.tasks.tick", "schedule": 1.0, "options": {"expires": 5}},
+    "run-errands": {
+        "task": "sipgateway.tasks.run_errands",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
     "forget-old-rows": {"task": "psap.tasks.forget_old_rows", "schedule": 3600.0},
     "export-chain-heads": {
         "task": "chats.tasks.export_chain_heads",
