@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sipgateway.flows import Flow, port_number, split_address
 from sipgateway.protocol.message import Request, make_response
+from sipgateway.protocol.overload import Report, offers_loss_control
 from sipgateway.protocol.via import parse_via
 from sipgateway.udp import UdpFlow
 
@@ -11,11 +12,20 @@ DEFAULT_PORT = 5060
 
 
 def response_bytes(
-    request: Request, flow: Flow, status: int, headers: Iterable[tuple[str, str]] = ()
+    request: Request,
+    flow: Flow,
+    status: int,
+    headers: Iterable[tuple[str, str]] = (),
+    report: Report | None = None,
 ) -> bytes:
-    """Encode our answer, its top Via stamped with where the request came from."""
+    """Encode our answer, its top Via stamped with where the request came from.
+
+    A client that offers overload control gets the `report` of how we stand, nobody else.
+    """
     source = split_address(flow.peer)
-    return make_response(request, status, headers=headers, source=source).encode()
+    if report is not None and not offers_loss_control(request.headers.get("via") or ""):
+        report = None
+    return make_response(request, status, headers=headers, source=source, report=report).encode()
 
 
 def way_back(request: Request, flow: Flow) -> Flow:

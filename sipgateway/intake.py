@@ -12,18 +12,23 @@ from datetime import UTC, datetime
 from sipgateway.answers import response_bytes, way_back
 from sipgateway.arrivals import Arrival
 from sipgateway.configuration import Configuration
+from sipgateway.figures import GatewayFigures
 from sipgateway.flows import Flow, split_address
 from sipgateway.journal import JournalWriter
 from sipgateway.outgoing import Outgoing
+from sipgateway.overload import Overload
+from sipgateway.precedence import Kind, kind_of_rank, place_of
 from sipgateway.presence import Presence
 from sipgateway.protocol.errors import LocalProtocolError, RemoteProtocolError
 from sipgateway.protocol.geolocation import geolocation_error
 from sipgateway.protocol.invite_refusal import RefusedInvites
 from sipgateway.protocol.lmpe import MessageType, identify, identify_caller, request_key
 from sipgateway.protocol.message import Request, Response, parse_message
+from sipgateway.protocol.overload import offers_loss_control
 from sipgateway.protocol.transaction import Retransmission, ServerTransactions
 from sipgateway.protocol.uas import Answer, answer_to
 from sipgateway.refusals import RefusalLog
+from sipgateway.testcalls import TakenTests
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +47,15 @@ class Intake:
         outgoing: Outgoing,
         configuration: Callable[[], Configuration],
         commits_succeed: Callable[[], bool],
+        overload: Overload,
+        tests: TakenTests,
+        figures: GatewayFigures,
         clock: Callable[[], float],
     ) -> None:
+        self._overload = overload
+        self._figures = figures
         self._journal = journal
+        self._tests = tests
         self._presence = presence
         self._outgoing = outgoing
         self._configuration = configuration
@@ -53,8 +64,6 @@ class Intake:
         self._transactions = ServerTransactions()
         self._refused_invites: RefusedInvites[tuple[Request, Flow, Answer]] = RefusedInvites()
         self.refusals = RefusalLog(clock)
-        self._held: deque[Arrival] = deque()  # waits for room in the journal's queue
-        self._given: list[Flow] = []
         self._early: deque[tuple[Request, Flow]] | None = deque(maxlen=MOST_EARLY)
 
     def begin(self) -> None:
@@ -63,12 +72,19 @@ class Intake:
         for request, flow in early or ():
             self._receive_message(request, flow)
 
-    def receive(self, data: bytes, flow: Flow) -> None:
-        """Take one datagram or one frame of a stream."""
+    def receive(self, data: bytes, flow: Flow) -> bool:
+        """Take one datagram or one frame of a stream; True when it was turned away unread."""
         try:
+            if (
+                self._journal.is_crowded
+                and not flow.reliable
+                and self._overload.turns_away(data, flow)
+            ):
+                return True
             self._receive(data, flow)
         except Exception:  # a fault of ours must not cost the others on that connection theirs
             logger.exception("what %s sent was not understood", flow.peer)
+        return False
 
     def _receive(self, data: bytes, flow: Flow) -> None:
         if not data.strip(b"\r\n\0"):
@@ -102,10 +118,6 @@ class Intake:
         if isinstance(request, Request) and request.method != "ACK":
             self._answer(request, flow, error.status)
 
-    def refuse_peer(self, peer: str, reason: str, detail: str) -> None:
-        """Count a connection that was not let in."""
-        self.refusals.note(peer, reason, detail)
-
     def refuse_oversized(self, header: bytes, flow: Flow) -> None:
         """Answer 413 to a message over the hard limit, of which only the header was read."""
         try:
@@ -131,6 +143,7 @@ class Intake:
             request, now, source=flow.peer, reliable=flow.reliable
         )
         if isinstance(outcome, Retransmission):
+            self._figures.retransmissions += 1
             if outcome.final is not None:
                 way_back(request, flow).send(outcome.final)
             return
@@ -149,29 +162,49 @@ class Intake:
             key=request_key(request),
             trusted_peer=trusted,
         )
+        self._figures.count_received(arrival.identifiers.msg_type, trunk, flow.transport)
         if self._presence.absorbs(arrival):
+            self._figures.absorbed += 1
             self.acknowledge(arrival)
-        elif self._held or not self._journal.offer(arrival):
-            self.refusals.note(flow.peer, "journal queue full")
-            if flow.reliable:  # nobody repeats it: it waits, and what follows it with its sender
-                flow.pause()
-                self._held.append(arrival)
-            else:
-                # Silence, so that the app sends it again; a 503 could end its attempt.
-                self._transactions.forget(outcome)
+        elif not self._journal.offer(arrival):
+            self._put_off(arrival)
 
-    def offer_again(self) -> None:
-        """Give the journal what it had no room for, and read on where that was all."""
-        while self._held and self._journal.offer(self._held[0]):
-            self._given.append(self._held.popleft().flow)
-        if not self._held:
-            for flow in self._given:
-                flow.resume()
-            self._given.clear()
+    def _put_off(self, arrival: Arrival) -> None:
+        """Do what the other side copes with where there is no room; docs/sip.md has the table.
+
+        New calls are refused where the upstream is known to take them elsewhere. What nobody
+        would repeat waits, and what follows it with its sender. Over UDP there is silence, so that
+        the app sends it again: a 503 could end its attempt.
+        """
+        flow = arrival.flow
+        self.refusals.note(flow.peer, "no room in the journal's queue")
+        kind = kind_of_rank(place_of(arrival, self._presence).rank)
+        copes = self._configuration().trunk_of(arrival.trunk).upstream_copes_with_503
+        if copes and kind is not Kind.LIVE:
+            self._answer(arrival.request, flow, 503, self._come_again(arrival))
+            self.give_up(arrival)
+        elif flow.reliable:
+            self._journal.hold(arrival)
+        else:
+            self.give_up(arrival)
+
+    def _come_again(self, arrival: Arrival) -> tuple[tuple[str, str], ...]:
+        """Say when; not to clients of overload control, whose `oc` says how much instead."""
+        if offers_loss_control(arrival.request.headers.get("via") or ""):
+            return ()
+        seconds = self._overload.retry_after(arrival.key[0] / 255)
+        return (("Retry-After", str(seconds)),)
+
+    def give_up(self, arrival: Arrival) -> None:
+        """Forget a request that is not answered: when it comes again it is a new one."""
+        self._transactions.forget(arrival.transaction)
 
     def acknowledge(self, arrival: Arrival) -> None:
         """Send the 200 and keep it for retransmissions."""
-        data = response_bytes(arrival.request, arrival.flow, 200, _remarks(arrival))
+        self._figures.answers[200] += 1
+        data = response_bytes(
+            arrival.request, arrival.flow, 200, _remarks(arrival), self._overload.report
+        )
         try:
             arrival.transaction.respond(data, self._clock())
         except LocalProtocolError:
@@ -181,7 +214,9 @@ class Intake:
     def _answer(
         self, request: Request, flow: Flow, status: int, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        way_back(request, flow).send(response_bytes(request, flow, status, headers))
+        self._figures.answers[status] += 1
+        data = response_bytes(request, flow, status, headers, self._overload.report)
+        way_back(request, flow).send(data)
 
 
 def _remarks(arrival: Arrival) -> tuple[tuple[str, str], ...]:

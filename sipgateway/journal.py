@@ -7,15 +7,17 @@ the one row that it cannot take stands alone; that one is stored raw.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import psycopg
 
 from sipgateway.arrivals import Arrival
 from sipgateway.database import Database
 from sipgateway.failpoints import reach
+from sipgateway.figures import GatewayFigures
 from sipgateway.interpret import storable
+from sipgateway.journal_queue import JournalQueue
 from sipgateway.pace import Pace
 
 logger = logging.getLogger(__name__)
@@ -23,8 +25,6 @@ logger = logging.getLogger(__name__)
 LARGEST_BATCH = 256
 CYCLE = 0.02
 LARGEST_BATCH_BYTES = 32 * 1024 * 1024
-LONGEST_QUEUE = 20_000
-LARGEST_QUEUE_BYTES = 256 * 1024 * 1024
 
 INSERT = (
     b"INSERT INTO chats_journal (received_at, trunk, transport, peer, trusted, request_key,"
@@ -42,59 +42,65 @@ Journaled = list[tuple[int, Arrival]]
 
 
 class JournalWriter:
-    """Queues arrivals, commits them in batches, then lets them be acknowledged."""
+    """Commits in batches what waits in its queue, then lets it be acknowledged."""
 
     def __init__(
         self,
         database: Database,
+        queue: JournalQueue,
         *,
         acknowledge: Callable[[Arrival], None],
         hand_over: Callable[[Journaled], None],
         is_behind: Callable[[], bool] = lambda: False,
+        figures: GatewayFigures | None = None,
     ) -> None:
         self._database = database
         self._is_behind = is_behind
-        self._pace = Pace(asyncio.get_running_loop().time, cycle=CYCLE)
+        self._figures = figures or GatewayFigures()
+        self._clock = asyncio.get_running_loop().time
+        self._pace = Pace(self._clock, cycle=CYCLE)
         self._acknowledge = acknowledge
         self._hand_over = hand_over
-        self._queue: deque[Arrival] = deque()
-        self._queued_bytes = 0
+        self._queue = queue
         self._filled = asyncio.Event()
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more wait than fit into a batch."""
+        return self._queue.is_long
+
     def offer(self, arrival: Arrival) -> bool:
-        """Queue an arrival; False when the queue is full."""
-        if len(self._queue) >= LONGEST_QUEUE or self._queued_bytes > LARGEST_QUEUE_BYTES:
+        """Queue an arrival; False when there is no room for one of its kind."""
+        if not self._queue.offer(arrival):
             return False
-        self._queue.append(arrival)
-        self._queued_bytes += arrival.size
         self._filled.set()
         return True
 
+    def hold(self, arrival: Arrival) -> None:
+        """Queue what came over a connection though there is no room, and read no more from it."""
+        self._queue.hold(arrival)
+        self._filled.set()
+
     async def run(self) -> None:
         """Write for ever; what cannot be committed yet waits, unacknowledged."""
+        queue = self._queue
         while True:
             await self._filled.wait()
             if self._is_behind():  # what is journaled waits in memory: rather let it wait outside
                 await asyncio.sleep(CYCLE)
                 continue
-            batch = self._take()
+            taken_at, was_long = self._clock(), queue.is_long
+            batch = queue.take(LARGEST_BATCH, LARGEST_BATCH_BYTES)
             if batch:
                 await self._write(batch)
-            if not self._queue:
+            if not queue:
                 self._filled.clear()
             await asyncio.sleep(self._pace.pause(len(batch)))
-
-    def _take(self) -> list[Arrival]:
-        batch: list[Arrival] = []
-        size = 0
-        while self._queue and len(batch) < LARGEST_BATCH and size < LARGEST_BATCH_BYTES:
-            arrival = self._queue.popleft()
-            size += arrival.size
-            batch.append(arrival)
-        self._queued_bytes -= size
-        return batch
+            if was_long and queue.is_long:
+                queue.measured(len(batch), self._clock() - taken_at)
 
     async def _write(self, batch: list[Arrival]) -> None:
+        begun = self._clock()
         try:
             ids = await self._database.retry(lambda: self._insert(batch))
         except psycopg.Error as error:  # refused for what it holds, not for the connection
@@ -106,12 +112,16 @@ class JournalWriter:
             logger.error("the journal refuses %s, storing it raw: %s", batch[0].flow.peer, error)
             ids = await self._database.retry(lambda: self._insert(batch, raw_alone=True))
         reach("after-commit")
+        self._figures.commit.observe(self._clock() - begun)
+        self._figures.journaled += len(batch)
         for arrival in batch:
             try:
                 self._acknowledge(arrival)
             except Exception:  # one answer that cannot be written must not cost the others theirs
                 logger.exception("no answer to %s", arrival.flow.peer)
         reach("after-200")
+        waited = datetime.now(UTC) - min(arrival.received_at for arrival in batch)
+        self._figures.answer.observe(waited.total_seconds())
         arrivals = {arrival.key: arrival for arrival in reversed(batch)}  # each key once
         self._hand_over([(ids[key], a) for key, a in reversed(arrivals.items()) if key in ids])
         if len(ids) < len(arrivals):

@@ -44,6 +44,10 @@ class Outgoing:
         self._busy.set()
         self._act(transaction)
 
+    def __len__(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self._waiting)
+
     def is_running(self, branch: str) -> bool:
         """Say whether a request with this branch still waits for its answer."""
         return branch in self._waiting

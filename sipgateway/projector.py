@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 
@@ -31,8 +31,9 @@ from sipgateway.waiting import WaitingRoom
 logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 512
-# Bytes of what is journaled and not read for its chat yet; at 4 kB a message some 30,000.
-LARGEST_BACKLOG = 128 * 1024 * 1024
+# Bytes of what is journaled and not read for its chat yet; at 4 kB a message some 6,000, a second
+# or two. Here everybody waits in one line, so the rest had better wait where urgent ones go first.
+LARGEST_BACKLOG = 24 * 1024 * 1024
 CYCLE = 0.05
 # How soon a chat that was held is tried again.
 LOOK_AGAIN = 0.1
@@ -90,6 +91,8 @@ class Projector:
         self._pace = Pace(clock, cycle=CYCLE)
         self._waiting = WaitingRoom(clock)
         self._filled = asyncio.Event()
+        self._under_way = 0
+        self._under_way_since: datetime | None = None
 
     def hand_over(self, journaled: Journaled) -> None:
         """Take messages that were just committed to the journal."""
@@ -111,6 +114,29 @@ class Projector:
         return bool(self._queue or self._journaled)
 
     @property
+    def backlog(self) -> int:
+        """How many journaled messages are not on their chat yet."""
+        unread = sum(map(len, self._journaled))
+        return unread + len(self._queue) + self._under_way + len(self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        """How many of them wait for a chat that is held elsewhere, or were refused."""
+        return len(self._waiting)
+
+    def lag(self, now: datetime) -> float:
+        """Seconds for which the longest waiting of those that need but their turn has waited."""
+        if self._under_way_since is not None:
+            since = self._under_way_since
+        elif self._queue:
+            since = self._queue[0].received_at
+        elif self._journaled:
+            since = self._journaled[0][0][1].received_at
+        else:
+            return 0.0
+        return max((now - since).total_seconds(), 0.0)
+
+    @property
     def is_behind(self) -> bool:
         """Whether so much waits that no more should be acknowledged for now."""
         return self._handed_over > LARGEST_BACKLOG
@@ -120,9 +146,11 @@ class Projector:
         while True:
             batch = self._next_batch()
             if batch:
+                self._under_way, self._under_way_since = len(batch), batch[0].received_at
                 projecting = asyncio.create_task(self._project(batch))
                 await self._read_ahead(projecting)
                 await projecting
+                self._under_way, self._under_way_since = 0, None
                 # Who has a backlog needs no pause to fill the next batch.
                 await asyncio.sleep(self._pace.pause(0 if self.is_busy else len(batch)))
                 continue

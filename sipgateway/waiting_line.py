@@ -89,16 +89,17 @@ class WaitingLine(Generic[Item]):
         # Of those that are not gone the first to come is the first of its line.
         return self._arrived[0].line.messages[0][0] if self._arrived else None
 
-    def push(self, item: Item, size: int) -> None:
-        """Queue an item."""
+    def push(self, item: Item, size: int, place: Place | None = None) -> None:
+        """Queue an item, at its place where that is known already."""
         self.size += size
         if self._sorted:
-            self._stand(item, size)
+            self._stand(item, size, place or self._place(item))
             return
         self._few.append((item, size))
         if len(self._few) > self._short:
             while self._few:
-                self._stand(*self._few.popleft())
+                first, its_size = self._few.popleft()
+                self._stand(first, its_size, self._place(first))
 
     def take(self, most: int, most_bytes: int) -> Iterator[Item]:
         """Take out who is next: `most` items, and none after the one that exceeds `most_bytes`."""
@@ -110,8 +111,8 @@ class WaitingLine(Generic[Item]):
             self.size -= size
             yield item
 
-    def _stand(self, item: Item, size: int) -> None:
-        rank, caller = self._place(item)
+    def _stand(self, item: Item, size: int, place: Place) -> None:
+        rank, caller = place
         line = self._lines.get(caller)
         if line is None:
             line = self._lines[caller] = _Line(caller, rank)

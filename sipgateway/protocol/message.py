@@ -15,6 +15,7 @@ from hashlib import blake2b
 from sipgateway.protocol.addresses import tag_of
 from sipgateway.protocol.errors import RemoteProtocolError
 from sipgateway.protocol.headers import Headers
+from sipgateway.protocol.overload import Report, stamped_with_report
 from sipgateway.protocol.reasons import reason_phrase
 from sipgateway.protocol.via import stamped_via
 
@@ -242,17 +243,21 @@ def make_response(
     headers: Iterable[tuple[str, str]] = (),
     body: bytes = b"",
     source: tuple[str, int] | None = None,
+    report: Report | None = None,
 ) -> Response:
     """The answer to a request (RFC 3261 8.2.6.2): Via, From, To, Call-ID and CSeq copied.
 
     A To without a tag gets `to_tag`; None derives one from the request, so that a repeated
     request gets the same, and "" leaves it off. With `source`, the (address, port) that the
-    request came from, the top Via gets `received` and `rport` (RFC 3261 18.2.1, RFC 3581).
+    request came from, the top Via gets `received` and `rport` (RFC 3261 18.2.1, RFC 3581); with
+    `report` what the client shall hold back (RFC 7339).
     """
     echo = request.verbatim or request.headers
     vias = echo.get_all("via")
     if source is not None and vias:
         vias[0] = stamped_via(vias[0], *source)
+    if report is not None and vias:
+        vias[0] = stamped_with_report(vias[0], report)
     items = [("Via", via) for via in vias]
     for name in _ECHOED:
         value = echo.get(name)

@@ -7,6 +7,8 @@ import psycopg
 
 from sipgateway.database import Database
 from sipgateway.journal import JournalWriter
+from sipgateway.journal_queue import JournalQueue
+from sipgateway.waiting_line import Place
 from tests.support.arrivals import arrival
 from tests.support.caller import Caller
 from tests.support.eventually import eventually
@@ -29,7 +31,8 @@ class Forgetful(JournalWriter):
 async def writing(record, kind=JournalWriter, acknowledge=lambda arrival: None, **named):
     handed = []
     database = Database(record.database_url, "test")
-    writer = kind(database, acknowledge=acknowledge, hand_over=handed.extend, **named)
+    queue = JournalQueue(lambda arrival: Place(0, arrival.caller.uri))
+    writer = kind(database, queue, acknowledge=acknowledge, hand_over=handed.extend, **named)
     task = asyncio.create_task(writer.run())
     try:
         yield writer, handed
