@@ -5,11 +5,20 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 
+from tests.support.conformance_plugin import ConformanceJudge
 from tests.support.instance import Instance, running_instance
 from tests.support.record import Record
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-conformance", action="store_true", help="write docs/conformance.md from this run"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    writes = config.getoption("--write-conformance")
+    config.pluginmanager.register(ConformanceJudge(writes=writes), "conformance")
     # Hashing a password costs half a second on purpose; tests have nothing to protect.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
