@@ -10,7 +10,7 @@ from tests.support.kamailio import PSAP_URI, Kamailio, running_kamailio
 from tests.support.live_console import LiveConsole, log_in
 
 GREETING = "Notruf, was ist passiert?"
-LOST_AFTER = 4
+LOST_AFTER = 5
 HEARTBEAT = 2
 TAIL = 4000
 

@@ -55,7 +55,7 @@ async def said(desk: LiveConsole, chat: str, text: str) -> None:
     assert reply["ok"], reply
 
 
-@pytest.mark.conformance("6.2.2-1", "6.2.2-3", "6.2.2-4")
+@pytest.mark.conformance("6.2.2-1", "6.2.2-2", "6.2.2-3", "6.2.2-4", "6.2.2-5")
 async def test_the_app_is_started_by_our_first_message(kamailio: Kamailio, desk: LiveConsole):
     async with NgApp(kamailio.endpoint, "anna") as app:
         call = await app.start("Meine Küche brennt! 🔥")
@@ -69,7 +69,7 @@ async def test_the_app_is_started_by_our_first_message(kamailio: Kamailio, desk:
     assert opened["card"]["service"] == "urn:service:sos"
 
 
-@pytest.mark.conformance("6.2.3-1", "6.2.3-2")
+@pytest.mark.conformance("6.2.3-1", "6.2.3-2", "6.2.3-3", "6.2.3-4", "6.1.2.8-3")
 async def test_both_write(kamailio: Kamailio, desk: LiveConsole):
     async with NgApp(kamailio.endpoint, "anna") as app:
         _, chat = await answered(app, desk)
@@ -85,6 +85,7 @@ async def test_both_write(kamailio: Kamailio, desk: LiveConsole):
     assert delivered["message"]["sipStatus"] == 200
 
 
+@pytest.mark.conformance("5.6-1", "5.6-3", "5.6-4")
 async def test_a_place_and_a_name_come_with_the_start_and_the_next_place_with_a_heartbeat(
     kamailio: Kamailio, desk: LiveConsole
 ):
@@ -145,7 +146,7 @@ async def test_an_app_in_the_background_is_shown_as_such(kamailio: Kamailio, des
     assert shown["card"]["liveness"] == "alive"
 
 
-@pytest.mark.conformance("6.2.4-1")
+@pytest.mark.conformance("6.2.4-1", "6.2.4-2", "6.2.4-3")
 async def test_the_app_ends_the_chat(kamailio: Kamailio, desk: LiveConsole):
     async with NgApp(kamailio.endpoint, "anna") as app:
         call, _ = await answered(app, desk)
@@ -155,7 +156,7 @@ async def test_the_app_ends_the_chat(kamailio: Kamailio, desk: LiveConsole):
         assert app.states() == ["started", "stopped"]
 
 
-@pytest.mark.conformance("6.2.4-2")
+@pytest.mark.conformance("6.2.4-1", "6.2.4-4", "6.2.4-5")
 async def test_the_call_taker_ends_the_chat(kamailio: Kamailio, desk: LiveConsole):
     async with NgApp(kamailio.endpoint, "anna") as app:
         call, chat = await answered(app, desk)
@@ -211,6 +212,7 @@ async def test_a_chat_survives_a_crash_of_the_bcf(kamailio: Kamailio, desk: Live
     assert len({f["chat"] for _, f in desk.frames if card_of(call)(f)}) == 1
 
 
+@pytest.mark.conformance("6.1.2.3-2", "6.1.2.5-3")
 async def test_the_bcf_takes_identities_and_priorities_from_nobody_outside(
     kamailio: Kamailio, desk: LiveConsole, psap: Instance
 ):
