@@ -4,8 +4,10 @@ import asyncio
 import logging
 import signal
 import socket
+import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 from django.conf import settings
 
@@ -15,28 +17,37 @@ from chats.services.deliveries import Delivery
 from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.incoming import Projection
 from sipgateway.arrivals import Arrival
+from sipgateway.bridge import SOCKET_NAME, Bridge
 from sipgateway.configuration import Configuration
 from sipgateway.database import Database
 from sipgateway.desks import expire_desk_leases
 from sipgateway.exposures import Exposures
+from sipgateway.figures import GatewayFigures
 from sipgateway.flows import Flow, Flows, split_address
 from sipgateway.followups import NO_CREDENTIALS, Credentials
+from sipgateway.gauges import register_gauges
 from sipgateway.heartbeats import Heartbeats
 from sipgateway.housekeeping import Housekeeping
 from sipgateway.intake import Intake
 from sipgateway.journal import Journaled, JournalWriter
+from sipgateway.journal_queue import JournalQueue
 from sipgateway.listeners import Listeners
+from sipgateway.onward import Onward
 from sipgateway.outgoing import Outgoing
+from sipgateway.overload import Overload
 from sipgateway.peer_certificates import PeerCertificates
+from sipgateway.precedence import place_of
 from sipgateway.presence import Presence
 from sipgateway.projector import Projector
+from sipgateway.relay_sweep import RelaySweep
 from sipgateway.routes import Routes
 from sipgateway.sender import OutboxSender
+from sipgateway.testcalls import RecentTest, TakenTests, load_recent_tests, seed_since
 
 logger = logging.getLogger(__name__)
 
 EXPIRE_TRANSACTIONS_EVERY = 0.5
-OFFER_AGAIN_EVERY = 0.1
+LOOK_AT_LOAD_EVERY = 1.0
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  (compared with, not bound to)
 
 
@@ -49,26 +60,48 @@ class Gateway:
         self._name = f"{socket.gethostname()[:50]}:sip:{port}"
         clock = self._loop.time
         self._presence = Presence()
+        self._figures = GatewayFigures()
+        self._queue = JournalQueue(
+            lambda arrival: place_of(arrival, self._presence),
+            given_up=lambda arrival: self._intake.give_up(arrival),
+        )
+        self._overload = Overload(
+            self._queue,
+            self._presence,
+            copes_with_503=lambda trunk: (
+                self._configuration().trunk_of(trunk).upstream_copes_with_503
+            ),
+            arrivals=lambda: self._figures.arrivals,
+            clock=clock,
+            wall_clock=time.time,
+        )
         self._outgoing = Outgoing(clock)
         self._flows = Flows(self._outgoing.lose)
         self._journal = JournalWriter(
             self._database("journal"),
+            self._queue,
             acknowledge=self._acknowledge,
             hand_over=self._hand_over,
             is_behind=lambda: self._projector.is_behind,
+            figures=self._figures,
         )
         self._projector = Projector(
             self._database("projector"),
             configuration=self._configuration,
             projected=self._projected,
             clock=clock,
+            beats_between=self._presence.beats_between,
         )
+        self._tests = TakenTests(clock)
         self._intake = Intake(
             journal=self._journal,
             presence=self._presence,
             outgoing=self._outgoing,
             configuration=self._configuration,
             commits_succeed=lambda: self._housekeeping.commits_succeed(),
+            overload=self._overload,
+            figures=self._figures,
+            tests=self._tests,
             clock=clock,
         )
         self._peer_certificates = PeerCertificates()
@@ -96,8 +129,27 @@ class Gateway:
             public_uri=lambda: self._configuration().public_uri,
             credentials_for=self._credentials_for,
             way_of=self._presence.way_of,
+            ended=self._presence.forget,
             recorded=self._recorded,
             exposed=self._exposures.note,
+        )
+        self._relay_sweep = RelaySweep(
+            self._database("relayed"),
+            configuration=self._configuration,
+            take_up=self._projector.take_up,
+        )
+        self._bridge = Bridge(
+            settings.ENVIRONMENT.runtime_dir / SOCKET_NAME,
+            receive=self._intake.receive,
+            journaled=self._relay_sweep.wake,
+            lost=self._outgoing.lose,
+        )
+        self._flows.serve_relayed(self._bridge.flow)
+        self._onward = Onward(
+            outgoing=self._outgoing,
+            routes=self._routes,
+            configuration=self._configuration,
+            changed=self._redirects_changed,
         )
         self._heartbeats = Heartbeats(
             self._presence,
@@ -118,10 +170,22 @@ class Gateway:
             chats_changed=_wake_screens,
             outbox_filled=self._sender.wake,
             expire_leases=expire_desk_leases,
+            figures=self._figures.snapshot,
             configured=self._listeners.follow,
             flush_more=self._peer_certificates.flush,
             clock=clock,
         )
+
+        register_gauges(
+            self._figures,
+            queue=self._queue,
+            projector=self._projector,
+            presence=self._presence,
+            flows=self._flows,
+            outgoing=self._outgoing,
+            overload=self._overload,
+        )
+        self._figures.refusals = self._intake.refusals.counts
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; raises OSError when a port is taken."""
@@ -131,6 +195,8 @@ class Gateway:
         async with AsyncExitStack() as stack:
             stack.callback(self._listeners.close)
             await self._listeners.begin()
+            await self._bridge.listen()
+            stack.push_async_callback(self._bridge.close)
             tasks = [asyncio.create_task(work) for work in self._work()]
             stack.callback(lambda: [task.cancel() for task in tasks])
             stopping = asyncio.create_task(stop.wait())
@@ -144,7 +210,7 @@ class Gateway:
             self._project(),
             self._outgoing.run(),
             self._expire_transactions(),
-            self._offer_again(),
+            self._look_at_load(),
             self._exposures.run(),
             wakeup.listen(wakeup.OUTBOX, self._sender.wake),
         ]
@@ -152,12 +218,16 @@ class Gateway:
     async def _project(self) -> None:
         """Take up what a crash left, then start everything that works on the record."""
         await self._housekeeping.start()
+        await self._remember_tests()
         self._intake.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._projector.run())
             group.create_task(self._sender.run())
             group.create_task(self._sender.run_marking(self._database("deliveries")))
             group.create_task(self._heartbeats.run())
+            group.create_task(self._relay_sweep.run())
+            group.create_task(self._onward.run())
+            group.create_task(self._onward.run_deadlines())
             group.create_task(self._housekeeping.run())
             group.create_task(self._housekeeping.run_leases())
 
@@ -166,10 +236,25 @@ class Gateway:
             await asyncio.sleep(EXPIRE_TRANSACTIONS_EVERY)
             self._intake.expire()
 
-    async def _offer_again(self) -> None:
+    async def _look_at_load(self) -> None:
         while True:
-            await asyncio.sleep(OFFER_AGAIN_EVERY)
-            self._intake.offer_again()
+            await asyncio.sleep(LOOK_AT_LOAD_EVERY)
+            self._overload.look()
+
+    async def _remember_tests(self) -> None:
+        """Read which tests were taken of late: their limits survive a restart."""
+        database = self._database("tests")
+
+        async def load() -> list[RecentTest]:
+            since = seed_since(self._configuration(), datetime.now(UTC))
+            return await load_recent_tests(await database.connection(), since=since)
+
+        self._tests.remember(await database.retry(load), now=datetime.now(UTC))
+        await database.close()
+
+    def _redirects_changed(self) -> None:
+        self._sender.wake()
+        _wake_screens()
 
     def _database(self, name: str) -> Database:
         return Database(self._database_url, name)
@@ -199,10 +284,13 @@ class Gateway:
             wakeup.publish(wakeup.ERRANDS)
         if projection.queued_answers:
             self._sender.wake()
+        if projection.relays:
+            self._onward.wake()
         _wake_screens()
 
     def _recorded(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
+            self._figures.deliveries[delivery.status.value] += 1
             if delivery.status is DeliveryStatus.DELIVERED:
                 self._presence.mark_greeted(delivery.chat_id)
         _wake_screens()

@@ -166,6 +166,9 @@ class Intake:
         if self._presence.absorbs(arrival):
             self._figures.absorbed += 1
             self.acknowledge(arrival)
+        elif reason := self._tests.refuses(arrival, self._configuration()):
+            self.refusals.note(flow.peer, f"486 {reason}")
+            self._conclude(arrival, 486)
         elif not self._journal.offer(arrival):
             self._put_off(arrival)
 
@@ -201,10 +204,13 @@ class Intake:
 
     def acknowledge(self, arrival: Arrival) -> None:
         """Send the 200 and keep it for retransmissions."""
-        self._figures.answers[200] += 1
-        data = response_bytes(
-            arrival.request, arrival.flow, 200, _remarks(arrival), self._overload.report
-        )
+        self._conclude(arrival, 200, _remarks(arrival))
+
+    def _conclude(
+        self, arrival: Arrival, status: int, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        self._figures.answers[status] += 1
+        data = response_bytes(arrival.request, arrival.flow, status, headers, self._overload.report)
         try:
             arrival.transaction.respond(data, self._clock())
         except LocalProtocolError:

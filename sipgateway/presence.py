@@ -15,6 +15,9 @@ from sipgateway.protocol.lmpe import MessageType
 
 HEARTBEATS = (MessageType.HEARTBEAT, MessageType.HEARTBEAT_INACTIVE)
 
+MOST_BEAT_IDS = 1000
+MOST_GREETED = 10_000
+
 Key = tuple[str, str, str]  # unique part, element, From URI
 
 
@@ -37,6 +40,9 @@ class LiveChat:
     asserted_uri: str = ""
     last_body: bytes = b""
     trunk: str = ""
+    # MsgIds of heartbeats that were answered from memory since the last on the record; None
+    # where nobody knows them, as after a restart.
+    beat_ids: set[int] | None = None
 
 
 def _key_of(arrival: Arrival) -> Key:
@@ -48,6 +54,10 @@ def _digest(body: bytes) -> bytes:
     return blake2b(body, digest_size=16).digest()
 
 
+def _later(msg_ids: set[int] | None, than: int) -> set[int]:
+    return {msg_id for msg_id in msg_ids if msg_id > than} if msg_ids else set()
+
+
 class Presence:
     """The open chats, found by what their messages say about themselves."""
 
@@ -57,6 +67,7 @@ class Presence:
         self._by_id: dict[int, LiveChat] = {}
         self._unflushed: dict[int, LiveChat] = {}
         self._heard: dict[int, datetime] = {}
+        self._greeted: set[int] = set()
 
     def __len__(self) -> int:
         """How many chats are open."""
@@ -104,7 +115,18 @@ class Presence:
         chat.trunk = arrival.trunk
         self._unflushed[chat.id] = chat
         self._heard[chat.id] = arrival.received_at
+        if identifiers.msg_id is not None and chat.beat_ids is not None:
+            chat.beat_ids.add(identifiers.msg_id)
+            if len(chat.beat_ids) > MOST_BEAT_IDS:
+                chat.beat_ids = None
         return True
+
+    def beats_between(self, chat_id: int, after: int, before: int) -> int | None:
+        """Count a chat's heartbeats with a MsgId between two others; None when nobody knows."""
+        chat = self._by_id.get(chat_id)
+        if chat is None or chat.beat_ids is None:
+            return None
+        return sum(after < msg_id < before for msg_id in chat.beat_ids)
 
     def committed(self, arrival: Arrival) -> None:
         """Note what is on the record now, against which the next heartbeat brings news or none."""
@@ -117,6 +139,7 @@ class Presence:
         """Take over what a projection made of its chats; an ended one is forgotten."""
         for state in chats:
             known = self._by_id.get(state.id)
+            self._heard[state.id] = state.last_sign_of_life
             if state.session != "open":
                 self.forget(state.id)
                 continue
@@ -131,14 +154,15 @@ class Presence:
                 peer=state.peer,
                 last_sign_of_life=state.last_sign_of_life,
                 heartbeat_due=known.heartbeat_due if known else heartbeat_due,
-                greeted=known.greeted if known else False,
+                greeted=known.greeted if known else state.id in self._greeted,
                 heartbeat_branch=known.heartbeat_branch if known else "",
                 asserted_uri=state.asserted_uri,
                 last_body=known.last_body if known else b"",
                 trunk=state.trunk,
+                beat_ids=_later(known.beat_ids if known else None, state.last_in_msg_id or 0),
             )
             self.add(chat)
-            self._heard[chat.id] = state.last_sign_of_life
+            self._greeted.discard(chat.id)
 
     def add(self, chat: LiveChat) -> None:
         """Keep an open chat; one without a call id gets no heartbeats and is not looked for."""
@@ -177,6 +201,8 @@ class Presence:
         """Note that the app has acknowledged our start: heartbeats may begin (clause 6.2.5)."""
         if chat := self._by_id.get(chat_id):
             chat.greeted = True
+        elif len(self._greeted) < MOST_GREETED:  # one that was opened here again, not heard yet
+            self._greeted.add(chat_id)
 
     def take_unflushed(self) -> list[LiveChat]:
         """Return the chats with signs of life since the last call."""

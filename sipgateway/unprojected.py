@@ -19,6 +19,7 @@ SELECT j.id, j.received_at, j.trunk, j.transport, j.peer, j.trusted, j.raw
 FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id
 WHERE j.id > (SELECT coalesce(max(journal_id), 0) FROM chats_projectionmark) AND j.id > %(after)b
   AND m.id IS NULL AND j.received_at <= %(before)b
+  AND (%(transport)b = '' OR j.transport = %(transport)b)
 ORDER BY j.id LIMIT %(most)b
 """
 # Everything older than `before` is committed, so ids below the first gap stay projected.
@@ -35,13 +36,19 @@ SET journal_id = greatest(chats_projectionmark.journal_id, excluded.journal_id)
 
 
 async def load_unprojected(
-    connection: Connection, *, after: int, before: datetime, configuration: Configuration
+    connection: Connection,
+    *,
+    after: int,
+    before: datetime,
+    configuration: Configuration,
+    transport: str = "",
 ) -> list[IncomingMessage]:
     """Read journaled messages that are on no chat and arrived until `before`, oldest first.
 
-    At most a thousand, those with a journal id above `after`.
+    At most a thousand, those with a journal id above `after`; with `transport` those alone.
     """
     wanted = {"after": after, "before": before, "most": MOST_AT_ONCE}
+    wanted["transport"] = transport
     cursor = await connection.execute(_LOAD, wanted)
     return [_read(*row, configuration=configuration) for row in await cursor.fetchall()]
 
@@ -62,7 +69,7 @@ def _read(
     *,
     configuration: Configuration,
 ) -> IncomingMessage:
-    request = _request_of(raw)
+    request = request_of(raw)
     message = interpret(
         request,
         identify(request.headers),
@@ -80,7 +87,8 @@ def _read(
     return replace(message, flags=(*message.flags, *flags_of(request)))
 
 
-def _request_of(raw: bytes) -> Request:
+def request_of(raw: bytes) -> Request:
+    """Parse a row of the journal; what cannot be parsed any more becomes a text."""
     request = read_message(bytes(raw))
     if request is not None:
         return request

@@ -30,7 +30,8 @@ def close_chat(
         if chat.disposition is not None:
             raise ChatAlreadyClosed
         if chat.session == Session.OPEN:
-            queue_message(chat=chat, msg_type=STOP, text=text, author=call_taker, now=now)
+            if not chat.alert:  # no session was ever opened with what sends data alone
+                queue_message(chat=chat, msg_type=STOP, text=text, author=call_taker, now=now)
             chat.session, chat.ended_by, chat.ended_at = Session.STOPPED, EndedBy.CALL_TAKER, now
             stopped = {"endedBy": EndedBy.CALL_TAKER.value}
             append_event(chat_id=chat_id, kind="session-stopped", at=now, actor=actor, data=stopped)

@@ -1,14 +1,16 @@
 """What became of a message of ours, put on the record: many at a time, for the gateway."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from chats.models import DeliveryStatus
+from chats.models import DeliveryStatus, Session
 from chats.services.batch import Connection, EventRows, run_rows
 from chats.services.chain import SYSTEM
 from chats.services.identifiers import new_branch
+
+CANCELLED = DeliveryStatus.CANCELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,11 @@ class _Head:
     head_hash: bytes
     next_cseq: int
     last_delivered: datetime | None
+    session: str
 
 
 _LOCK = (
-    b"SELECT id, head_seq, head_hash, next_cseq, last_delivered FROM chats_chat"
+    b"SELECT id, head_seq, head_hash, next_cseq, last_delivered, session FROM chats_chat"
     b" WHERE id = ANY(%b) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
 )
 _MESSAGES = (
@@ -70,6 +73,26 @@ _CHATS = (
 )
 
 
+# What would only be repeated although it has lost its sense: anything once the app itself has
+# stopped, and our texts once the chat is on its way to another PSAP.
+_MOOT = b"""
+SELECT m.id FROM chats_message m JOIN chats_chat c ON c.id = m.chat_id
+WHERE m.id = ANY(%b) AND CASE c.session WHEN 'open' THEN false WHEN 'stopped' THEN
+    (SELECT i.type FROM chats_message i WHERE i.chat_id = c.id AND i.direction = 'in'
+     ORDER BY i.id DESC LIMIT 1) = 258 ELSE m.type IN (257, 259) END
+"""
+# The app has the time that the admin sets to go over, from when it has acknowledged the 274.
+_REDIRECTS = b"""
+UPDATE chats_chat c SET session_due = m.at
+    + CASE WHEN m.status = 'delivered' THEN coalesce(
+        (SELECT redirect_patience FROM psap_psap LIMIT 1), 20) ELSE 0 END * interval '1 second'
+FROM (SELECT m.chat_id, m.status, o.tried_at AS at FROM chats_message m
+      JOIN chats_outboxentry o ON o.message_id = m.id
+      WHERE m.id = ANY(%b) AND m.type = 274 AND m.status IN ('delivered', 'failed')) AS m
+WHERE c.id = m.chat_id AND c.session = 'redirecting'
+"""
+
+
 async def record_deliveries(
     connection: Connection, deliveries: Sequence[Delivery]
 ) -> list[Delivery]:
@@ -79,10 +102,12 @@ async def record_deliveries(
     """
     cursor = await connection.execute(_LOCK, ([d.chat_id for d in deliveries],))
     heads = {row[0]: _Head(*row) for row in await cursor.fetchall()}
+    moot = await _moot(connection, deliveries, heads)
     events = EventRows()
     messages: list[tuple[Any, ...]] = []
     entries: list[tuple[Any, ...]] = []
-    for delivery in deliveries:
+    for given in deliveries:
+        delivery = replace(given, status=CANCELLED, retry_at=None) if given in moot else given
         head = heads.get(delivery.chat_id)
         if head is None:
             continue
@@ -131,4 +156,22 @@ async def record_deliveries(
                 for h in heads.values()
             ],
         )
+        if any(head.session == Session.REDIRECTING for head in heads.values()):
+            await connection.execute(_REDIRECTS, ([d.message_id for d in deliveries],))
     return [delivery for delivery in deliveries if delivery.chat_id not in heads]
+
+
+async def _moot(
+    connection: Connection, deliveries: Sequence[Delivery], heads: Mapping[int, _Head]
+) -> frozenset[Delivery]:
+    again = {
+        delivery.message_id: delivery
+        for delivery in deliveries
+        if (delivery.retry_at is not None or delivery.status is DeliveryStatus.DEFERRED)
+        and delivery.chat_id in heads
+        and heads[delivery.chat_id].session != Session.OPEN
+    }
+    if not again:
+        return frozenset()
+    cursor = await connection.execute(_MOOT, (list(again),))
+    return frozenset([again[row[0]] for row in await cursor.fetchall()])

@@ -83,3 +83,25 @@ class ReferenceNotWaiting(ChatError):
 class NoBadActorUrl(ChatError):
     code = "no-bad-actor-url"
     detail = "No service that takes reports of sources has been configured."
+
+
+class PeerUnknown(ChatError):
+    code = "peer-unknown"
+    detail = "There is no such control room."
+
+
+class NoAgreement(ChatError):
+    code = "no-agreement"
+    detail = "There is no agreement with this control room."
+
+
+class ClientEndsSession(ChatError):
+    """The app ends its session on a redirect; an override redirects all the same."""
+
+    code = "client-ends-session"
+    detail = "The caller's app is known to end the chat instead of following a redirect."
+
+
+class NotRedirecting(ChatError):
+    code = "not-redirecting"
+    detail = "This chat is not being redirected."

@@ -1,5 +1,6 @@
 """Queueing a message of ours: committed with all its identifiers before anything is sent."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -15,21 +16,33 @@ from psap.models import User
 START = 257
 STOP = 258
 IN_CHAT = 259
+STOP_REDIRECT = 274
+
+# What no gateway has taken up yet, and so can be kept back.
+WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
 
 
 def queue_message(
-    *, chat: Chat, msg_type: int, text: str, author: User | None, now: datetime
+    *,
+    chat: Chat,
+    msg_type: int,
+    text: str,
+    author: User | None,
+    now: datetime,
+    msg_id: int | None = None,
+    reply_to: str = "",
 ) -> Message:
     """Queue one message of a chat whose row the caller has locked; returns its Message.
 
-    Takes the chat's next MsgId and CSeq, draws Call-ID and branch: a repeat after a crash sends
-    the same bytes (RFC 3261 17.1.2). No author means an automatic message.
+    Takes the chat's next MsgId (unless one is given: clause 6.2.7) and CSeq, draws Call-ID and
+    branch: a repeat after a crash sends the same bytes (RFC 3261 17.1.2). No author means an
+    automatic message. `reply_to` stands in place of our public URI.
     """
     message = Message.objects.create(
         chat=chat,
         direction=Direction.OUT,
         type=msg_type,
-        msg_id=chat.next_msg_id,
+        msg_id=chat.next_msg_id if msg_id is None else msg_id,
         text=text,
         status=DeliveryStatus.QUEUED,
         author=author,
@@ -41,8 +54,9 @@ def queue_message(
         cseq=chat.next_cseq,
         branch=new_branch(),
         due_at=now,
+        reply_to=reply_to,
     )
-    chat.next_msg_id += 1
+    chat.next_msg_id += msg_id is None
     chat.next_cseq += 1
     chat.save(update_fields=["next_msg_id", "next_cseq"])
     append_event(
@@ -55,6 +69,29 @@ def queue_message(
     )
     transaction.on_commit(wake_readers_and_outbox)
     return message
+
+
+def cancel_waiting(*, chat: Chat, types: Collection[int], cause: str, now: datetime) -> int:
+    """Keep back our messages of those types that wait to be sent; returns how many.
+
+    The caller has locked the chat's row. What a gateway has taken up meanwhile goes out.
+    """
+    waiting = Message.objects.select_for_update().filter(
+        chat=chat, direction=Direction.OUT, type__in=types, status__in=WAITING
+    )
+    messages = list(waiting.order_by("pk"))
+    for message in messages:
+        message.status = DeliveryStatus.CANCELLED
+        message.save(update_fields=["status"])
+        append_event(
+            chat_id=chat.pk,
+            kind="delivery-changed",
+            at=now,
+            actor=SYSTEM,
+            message_id=message.pk,
+            data={"status": message.status.value, "sipStatus": None, "cause": cause},
+        )
+    return len(messages)
 
 
 def wake_readers() -> None:

@@ -17,6 +17,6 @@ def send_text(*, chat_id: int, call_taker: User, text: str, now: datetime) -> Me
         raise TextEmpty
     with bounded_transaction():
         chat = lock_own_chat(chat_id, call_taker)
-        if chat.session != Session.OPEN or chat.disposition is not None:
+        if chat.session != Session.OPEN or chat.disposition is not None or chat.alert:
             raise SessionNotOpen
         return queue_message(chat=chat, msg_type=IN_CHAT, text=text, author=call_taker, now=now)

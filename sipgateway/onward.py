@@ -1,0 +1,198 @@
+"""Passing on what reaches us for a chat that we redirected, and settling what is due.
+
+Both work on rows in a thread of their own, by Django's ORM: a redirect is rare, and nothing of it
+may cost the way of messages anything.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections
+
+from chats.models import RelayStatus
+from chats.services.due_sessions import settle_due_sessions
+from chats.services.relays import (
+    ClaimedRelay,
+    RelayOutcome,
+    claim_relays,
+    free_relays,
+    record_relay,
+)
+from sipgateway.configuration import Configuration
+from sipgateway.flows import Flow
+from sipgateway.outgoing import Outgoing
+from sipgateway.protocol.errors import LocalProtocolError
+from sipgateway.protocol.message import Response
+from sipgateway.protocol.onward import onward_message
+from sipgateway.routes import NoRoute, Routes
+from sipgateway.testcalls import Located, answer_text
+from sipgateway.unprojected import request_of
+
+logger = logging.getLogger(__name__)
+
+TURN = 1.0
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+MOST_ATTEMPTS = 10
+SILENCE = 408
+NO_ANSWER = "no answer"
+HERE_AGAIN = "the chat is here again"
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class Onward:
+    """Two tasks: one claims and sends on, one settles deadlines, each second."""
+
+    def __init__(
+        self,
+        *,
+        outgoing: Outgoing,
+        routes: Routes,
+        configuration: Callable[[], Configuration],
+        changed: Callable[[], None],
+    ) -> None:
+        self._outgoing = outgoing
+        self._routes = routes
+        self._configuration = configuration
+        self._changed = changed
+        self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "onward")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._held: set[int] = set()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Pass on for ever; what a crash has left claimed goes out again, byte for byte."""
+        freed = False
+        while True:
+            self._wake.clear()
+            try:
+                if not freed:
+                    await self._in_thread(free_relays)
+                    freed = True
+                claimed = await self._in_thread(claim_relays, now=datetime.now(UTC))
+            except Exception:  # the database may be away: in a second again
+                logger.exception("relays were not claimed")
+                claimed = []
+            for relay in claimed:
+                if relay.message_id not in self._held:
+                    self._start(self._pass_on(relay))
+            try:
+                async with asyncio.timeout(TURN):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def run_deadlines(self) -> None:
+        """Settle sessions that are due, for ever."""
+        while True:
+            await asyncio.sleep(TURN)
+            try:
+                settled = await self._in_thread(
+                    settle_due_sessions, now=datetime.now(UTC), test_answer=self._answer_to_test
+                )
+            except Exception:  # the database may be away: in a second again
+                logger.exception("sessions were not settled")
+                continue
+            if settled:
+                self._changed()
+
+    def _answer_to_test(self, service: str, fixes: Sequence[Located]) -> str:
+        return answer_text(self._configuration().psap_name, service, fixes)
+
+    async def _pass_on(self, relay: ClaimedRelay) -> None:
+        self._held.add(relay.message_id)
+        try:
+            if relay.session == "open":
+                await self._record(relay, None, HERE_AGAIN, fails=True)
+                return
+            flow = await self._routes.find("", "", relay.target, trunk=relay.trunk)
+            status, cause = await self._send(relay, flow)
+            await self._record(relay, status, cause)
+        except NoRoute as error:
+            await self._record(relay, None, str(error))
+        except LocalProtocolError as error:
+            await self._record(relay, None, str(error), fails=True)
+        except Exception:  # a fault of ours: it is tried again when its lease has run out
+            logger.exception("message %d was not relayed", relay.message_id)
+        finally:
+            self._held.discard(relay.message_id)
+
+    async def _send(self, relay: ClaimedRelay, flow: Flow) -> tuple[int, str]:
+        via = self._routes.via(flow)
+        data = onward_message(
+            request_of(relay.raw),
+            target=relay.target,
+            branch=relay.branch,
+            via_transport=via.transport,
+            via_host=via.host,
+            via_port=via.port,
+            trusted=relay.trusted,
+        )
+        answered: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+
+        def done(status: int, response: Response | None) -> None:
+            if not answered.done():
+                reason = f"{status} {response.reason}" if response else NO_ANSWER
+                answered.set_result((status, reason))
+
+        self._outgoing.send(data, relay.branch, flow, done)
+        return await answered
+
+    async def _record(
+        self, relay: ClaimedRelay, status: int | None, cause: str, *, fails: bool = False
+    ) -> None:
+        outcome = judge_relay(relay, status, cause, datetime.now(UTC), fails=fails)
+        await self._in_thread(record_relay, outcome)
+        self._changed()
+        self._wake.set()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _in_thread(
+        self,
+        work: Callable[Parameters, Result],
+        *arguments: Parameters.args,
+        **named: Parameters.kwargs,
+    ) -> Result:
+        def run() -> Result:
+            close_old_connections()
+            try:
+                return work(*arguments, **named)
+            finally:
+                close_old_connections()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+
+
+def judge_relay(
+    relay: ClaimedRelay, status: int | None, cause: str, now: datetime, *, fails: bool = False
+) -> RelayOutcome:
+    """Decide: relayed, again later, or failed. Until when it is tried is the chat's deadline."""
+
+    def outcome(kind: RelayStatus, retry_at: datetime | None = None) -> RelayOutcome:
+        anew = status is not None and cause != NO_ANSWER
+        shown = "" if kind is RelayStatus.RELAYED else cause
+        return RelayOutcome(
+            relay.message_id, relay.chat_id, kind, status, shown, now, retry_at, anew
+        )
+
+    if status is not None and 200 <= status < 300:
+        return outcome(RelayStatus.RELAYED)
+    passing = status is None or status == SILENCE or 500 <= status < 600
+    if fails or not passing or relay.attempts >= MOST_ATTEMPTS:
+        return outcome(RelayStatus.FAILED)
+    pause = min(FIRST_PAUSE * 2 ** (relay.attempts - 1), LONGEST_PAUSE)
+    return outcome(RelayStatus.QUEUED, now + timedelta(seconds=pause))
