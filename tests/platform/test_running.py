@@ -14,7 +14,7 @@ from tests.support.instance import Instance, free_ports, instance_variables, wai
 from tests.support.processes import command_of, descendants, user_of
 from tests.support.starting import refused_start
 
-PROGRAMS = {"postgres", "redis", "gateway", "web", "worker", "beat"}
+PROGRAMS = {"postgres", "redis", "gateway", "registrar", "web", "worker", "beat"}
 
 
 def _status(url: str) -> int:

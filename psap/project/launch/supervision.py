@@ -71,6 +71,7 @@ def programs(environment: Environment) -> list[Program]:
     return [
         *found,
         Program("gateway", PROGRAMS, [*django, "sipgateway"]),
+        Program("registrar", PROGRAMS, [*django, "sipregistrar"]),
         Program("web", PROGRAMS, web),
         Program("worker", PROGRAMS, [*celery, *worker], stop_signal="QUIT"),
         Program("beat", PROGRAMS, [*celery, *beat]),
