@@ -57,6 +57,7 @@ def incoming(export):
     return [message for message in export["messages"] if message["direction"] == "in"]
 
 
+@pytest.mark.conformance("6.1.2.2-3")
 async def test_no_call_info_at_all_is_a_chat_of_its_own_marked_so(app, record):
     caller = Caller()
     text = f"Ohne alles {caller.unique_part}"
@@ -127,6 +128,7 @@ async def test_an_unknown_type_is_stored_and_shown(app, record):
     assert incoming(export)[0]["type"] == 256
 
 
+@pytest.mark.conformance("6.1.2.7-5")
 async def test_the_same_unique_part_from_somebody_else_is_a_separate_linked_chat(app, record):
     """Red when a chat is matched by its unique part alone: answers would go to the stranger."""
     caller = Caller()

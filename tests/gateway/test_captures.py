@@ -53,6 +53,7 @@ def received(export):
     return [message for message in export["messages"] if message["direction"] == "in"]
 
 
+@pytest.mark.conformance("5.4-2", "5.6-1", "6.1.2.1-1", "6.2.3-2", "6.2.4-2", "6.2.4-3")
 def test_five_messages_are_one_chat_that_its_caller_stopped(export, record):
     assert len(record.chat_ids(CALL_ID)) == 1
     assert (export["callId"], export["service"]) == (CALL_ID, "urn:service:sos")
@@ -64,6 +65,7 @@ def test_five_messages_are_one_chat_that_its_caller_stopped(export, record):
     assert export["endedAt"] >= export["openedAt"]
 
 
+@pytest.mark.conformance("6.1.2.3-2")
 def test_the_caller_is_asserted_and_named(export):
     assert export["caller"] == {
         "uri": "sip:caller2@example.org",
@@ -73,6 +75,7 @@ def test_the_caller_is_asserted_and_named(export):
     }
 
 
+@pytest.mark.conformance("6.1.2.7-11")
 def test_three_texts_came_in_with_their_types_and_msg_ids(export):
     texts = [(m["type"], m["msgId"], m["text"]) for m in received(export) if m["text"]]
     assert texts == [
@@ -83,6 +86,7 @@ def test_three_texts_came_in_with_their_types_and_msg_ids(export):
     assert {m["status"] for m in received(export)} == {"received"}
 
 
+@pytest.mark.conformance("5.6-3", "5.6-4", "6.1.2.8-4")
 def test_two_locations_are_kept_with_their_source(export):
     fixes = [
         (f["shape"], f["lat"], f["lon"], f["radius"], f["method"], f["msgId"])
@@ -101,6 +105,7 @@ def test_subscriber_data_is_read_from_the_obsolete_content_type(export):
     assert "d@example.com" in json.dumps(subscriber)
 
 
+@pytest.mark.conformance("6.1.2.8-1", "6.1.2.8-5")
 def test_the_parts_of_the_start_are_kept_by_digest(export):
     parts = received(export)[0]["parts"]
     assert [part["contentType"] for part in parts] == [

@@ -23,6 +23,7 @@ async def answered(app, caller, record):
     return chat
 
 
+@pytest.mark.conformance("6.2.3-1")
 @BOTH
 async def test_answers_and_later_messages_return_on_the_way_that_the_chat_came(
     gateway, record, transport

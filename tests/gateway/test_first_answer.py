@@ -12,6 +12,7 @@ from tests.support.record import GREETING, PUBLIC_URI
 BOTH = pytest.mark.parametrize("transport", ["udp", "tcp"])
 
 
+@pytest.mark.conformance("5.4-4", "6.2.2-1", "6.2.2-2", "6.2.2-3", "6.2.2-4")
 @BOTH
 async def test_a_start_is_greeted_with_text_reply_to_and_msg_id_1(gateway, record, transport):
     async with SimulatedApp(gateway.target(transport)) as app:
@@ -31,6 +32,7 @@ async def test_a_start_is_greeted_with_text_reply_to_and_msg_id_1(gateway, recor
     )
 
 
+@pytest.mark.conformance("6.2.2-3")
 async def test_the_greeting_comes_after_the_200_of_the_start(gateway):
     caller = Caller()
     async with RawSip(gateway.target()) as app:
@@ -43,6 +45,7 @@ async def test_the_greeting_comes_after_the_200_of_the_start(gateway):
     assert arrived == [b"SIP/2.0 200", b"MESSAGE sip"]
 
 
+@pytest.mark.conformance("6.1.2.5-1", "6.1.2.7-10", "6.1.2.8-3", "6.2.2-4")
 async def test_what_we_send_is_what_known_apps_can_read(gateway):
     """No Contact, no P-Asserted-Identity, purposes unquoted, Reply-To as a bare addr-spec."""
     caller = Caller()

@@ -33,6 +33,7 @@ async def started(app, caller, record):
     return record.chat_id(caller.call_id)
 
 
+@pytest.mark.conformance("6.2.5-2")
 async def test_our_heartbeats_go_on_in_an_open_chat_without_msg_id_and_rows(gateway, record):
     caller = Caller()
     async with RawSip(gateway.target()) as app:
@@ -72,6 +73,7 @@ async def test_an_app_that_has_not_acknowledged_the_greeting_gets_no_heartbeat(g
         assert [kind_of(request) for request in deaf.requests] == [lmpe.START]
 
 
+@pytest.mark.conformance("6.2.5-1")
 async def test_empty_heartbeats_keep_a_chat_alive_without_a_row_each(gateway, record, quickly_lost):
     """Red without Presence.absorbs, or without the flush of what it absorbed."""
     caller = Caller()
@@ -113,6 +115,7 @@ async def test_silence_makes_a_chat_lost_and_a_heartbeat_brings_it_back(
     record.verify(chat)
 
 
+@pytest.mark.conformance("6.2.5-3")
 async def test_an_app_in_the_background_is_told_apart(gateway, record):
     caller = Caller()
     async with RawSip(gateway.target()) as app:
@@ -123,6 +126,7 @@ async def test_an_app_in_the_background_is_told_apart(gateway, record):
         await eventually(lambda: state(record, chat) == ("open", "alive"), "alive")
 
 
+@pytest.mark.conformance("6.2.4-1", "6.2.4-2")
 async def test_a_stop_ends_the_session_and_our_heartbeats(gateway, record):
     ended, witness = Caller(), Caller()
     target = gateway.target()

@@ -26,11 +26,38 @@ async def test_options_is_answered_200_with_allow_and_accept(gateway, transport)
 
 
 @BOTH
-@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "SUBSCRIBE", "BYE", "SING"])
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "SUBSCRIBE", "BYE"])
 async def test_another_method_is_answered_405_with_allow(gateway, transport, method):
     async with RawSip(gateway.target(transport)) as peer:
         answer = await peer.exchange(make_message(method=method, body=b""))
     assert (answer.status, is_allowed(answer)) == (405, {"MESSAGE", "OPTIONS"})
+
+
+async def test_a_method_that_nobody_knows_is_answered_501(gateway):
+    async with RawSip(gateway.target("udp")) as peer:
+        answer = await peer.exchange(make_message(method="SING", body=b""))
+    assert (answer.status, is_allowed(answer)) == (501, {"MESSAGE", "OPTIONS"})
+
+
+@BOTH
+@pytest.mark.conformance("6.1.2.2-2")
+async def test_a_message_within_a_dialog_of_another_request_is_taken(gateway, record, transport):
+    caller = Caller(transport.upper())
+    in_dialog = caller.start().replace(b"\r\nFrom:", b";tag=dialog\r\nFrom:", 1)
+    async with RawSip(gateway.target(transport)) as app:
+        answer = await app.exchange(in_dialog)
+    assert (answer.status, answer.header("to").count("tag=")) == (200, 1)
+    await eventually(lambda: record.texts_in(caller.call_id) == ["Hilfe!"], "it is stored")
+
+
+@pytest.mark.conformance("6.1.1-3", "6.1.1-4")
+async def test_a_datagram_that_the_network_has_fragmented_is_taken_whole(gateway, record):
+    """60 kB need 40 fragments on an Ethernet, and one even on loopback."""
+    caller, text = Caller("UDP"), "Hilfe! " * 8500
+    async with RawSip(gateway.target("udp")) as app:
+        answer = await app.exchange(caller.start(text))
+    assert answer.status == 200
+    await eventually(lambda: record.texts_in(caller.call_id) == [text], "it is stored whole")
 
 
 @BOTH

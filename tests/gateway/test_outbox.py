@@ -37,6 +37,7 @@ def arrivals(app, text):
     return [r for r in app.requests if r.body.decode() == text]
 
 
+@pytest.mark.conformance("6.1.2.7-7", "6.1.2.7-8", "6.1.2.7-9", "6.2.3-1", "6.2.3-4")
 async def test_texts_arrive_in_order_with_rising_msg_ids(gateway, record):
     async with answered_chat(gateway, record) as (app, _, chat):
         for number in range(10):
@@ -157,6 +158,7 @@ async def test_a_lost_datagram_is_repeated_with_identical_bytes(gateway, record)
     assert len(set(repeats)) == 1
 
 
+@pytest.mark.conformance("6.2.4-1", "6.2.4-4", "6.2.4-5")
 async def test_closing_sends_a_stop_with_the_text_after_all_texts_before_it(gateway, record):
     async with answered_chat(gateway, record) as (app, _, chat):
         record.send(chat, "Die Feuerwehr kommt")
@@ -177,6 +179,7 @@ async def test_closing_sends_a_stop_with_the_text_after_all_texts_before_it(gate
     record.verify(chat)
 
 
+@pytest.mark.conformance("6.1.2.2-3")
 async def test_a_stand_alone_message_is_answered_without_call_info(gateway, record):
     caller = Caller()
     text = f"Ohne Kennung {caller.unique_part}"

@@ -24,6 +24,7 @@ def only_the_proxy_is_trusted(record):
     )
 
 
+@pytest.mark.conformance("6.2.3-3")
 @pytest.mark.parametrize(
     ("address", "headers"),
     [(STRANGER, ()), (STRANGER, (ASSERTED,)), (PROXY, (OTHER,))],

@@ -41,6 +41,7 @@ def test_all_captures_belong_to_one_chat() -> None:
     assert [each.msg_id for each in found] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.conformance("6.1.2.7-4")
 @pytest.mark.parametrize(
     "value",
     [
@@ -119,6 +120,7 @@ def test_a_type_without_version_gets_version_1() -> None:
     assert found.flags == ("version-missing",)
 
 
+@pytest.mark.conformance("6.1.2.7-11")
 @pytest.mark.parametrize("number", [256, 261, 512 + 3, 65535])
 def test_an_unknown_type_is_kept_and_flagged(number: int) -> None:
     found = with_type(str(number))
@@ -126,6 +128,7 @@ def test_an_unknown_type_is_kept_and_flagged(number: int) -> None:
     assert found.flags == ("message-type-unknown",)
 
 
+@pytest.mark.conformance("6.1.2.7-6")
 def test_a_unique_part_of_64_characters_is_taken_and_a_longer_one_cut() -> None:
     assert read(CALL.replace("a56e556d871", "a" * 64), MSG, TYPE).flags == ()
     first = read(CALL.replace("a56e556d871", "a" * 65 + "1"), MSG, TYPE)
