@@ -21,6 +21,8 @@ COMMANDS = (
     "release",
     "send",
     "close",
+    "redirect",
+    "take-back",
     "fetch-reference",
     "report-source",
     "catch-up",

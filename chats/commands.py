@@ -16,9 +16,11 @@ from chats.services.close_chat import close_chat
 from chats.services.errors import ChatAlreadyOwned, ChatError
 from chats.services.fetch_reference import fetch_reference
 from chats.services.receipts import Reply, run_once
+from chats.services.redirect_chat import redirect_chat
 from chats.services.release_chat import release_chat
 from chats.services.report_source import report_source
 from chats.services.send_text import send_text
+from chats.services.take_back import take_back
 from psap.models import User
 
 logger = logging.getLogger(__name__)
@@ -183,11 +185,30 @@ def _report_source(command: Command, user: User, now: datetime) -> Reply:
     return {"report": str(report.pk)}
 
 
+def _redirect(command: Command, user: User, now: datetime) -> Reply:
+    redirect_chat(
+        chat_id=command.chat_id,
+        call_taker=user,
+        peer_id=command.number("peer"),
+        text=command.text("text", ""),
+        override=command.content.get("override") is True,
+        now=now,
+    )
+    return {}
+
+
+def _take_back(command: Command, user: User, now: datetime) -> Reply:
+    take_back(chat_id=command.chat_id, call_taker=user, now=now)
+    return {}
+
+
 SERVICES: Mapping[str, Callable[[Command, User, datetime], Reply]] = {
     "claim": _claim,
     "release": _release,
     "send": _send,
     "close": _close,
+    "redirect": _redirect,
+    "take-back": _take_back,
     "fetch-reference": _fetch_reference,
     "report-source": _report_source,
 }

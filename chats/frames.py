@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chats import wire
-from chats.rows import DataRow, EventRow, FixRow
+from chats.rows import DataRow, EventRow, FixRow, RelayRow
 from chats.selectors import EventBatch
 
 LARGEST_BATCH = 200
@@ -57,6 +57,14 @@ class _Brought:
             self._references[("reference", row.id)].append(reference)
 
     def by(self, event: EventRow) -> dict[str, list[wire.Json]]:
+        if event.kind in _RELAYS:
+            row = RelayRow(
+                event.message_id or 0,
+                event.data["target"],
+                _RELAYS[event.kind],
+                event.data["sipStatus"],
+            )
+            return {"relays": [wire.relay(row)]}
         if event.kind == "message-received":
             source: _Source = ("message", event.message_id or 0)
         elif "reference" in event.data:
@@ -78,6 +86,7 @@ class _Brought:
 
 
 _Source = tuple[str, int]
+_RELAYS = {"message-relayed": "relayed", "relay-failed": "failed"}
 
 
 def _source(row: FixRow | DataRow) -> _Source:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from chats import access, selectors, wire
-from psap.models import Psap, User
+from psap.models import Peer, Psap, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ def open_console(session_key: str | None) -> Opening:
         roles=roles,
         commands=access.commands_of(roles),
         psap=Psap.objects.first() or Psap(),
+        peers=Peer.objects.filter(agreement=True),
         cards=cards,
     )
     return Opening(user, frame, {card.id: card.head_seq for card in cards})

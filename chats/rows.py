@@ -12,24 +12,34 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class FixRow:
-    """A position and the message that brought it; degrees WGS84, metres."""
+    """A location and the message that brought it; degrees WGS84, metres.
+
+    Without latitude and longitude it is a civic address alone.
+    """
 
     id: int
     chat_id: int
     message_id: int
     msg_id: int | None
     shape: str
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     radius: float | None
     method: str
     at: datetime
     reference_id: int | None
+    altitude: float | None
+    confidence: float | None
+    geometry: Mapping[str, Any] | None
+    civic: Mapping[str, str] | None
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
 class CardRow:
     """A chat as the queue shows it; `head_seq` is the event that it includes last.
+
+    `fix` is the latest with a position; where none of the last hundred has one, the latest.
 
     `preview` is looked for in the last thousand messages, and `messages` counts to a thousand.
     """
@@ -147,6 +157,16 @@ class ReportRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayRow:
+    """A message that goes on to the PSAP which has its chat now."""
+
+    message_id: int
+    target: str
+    status: str
+    sip_status: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """Something that happened to a chat; `hash` in hexadecimal."""
 
@@ -164,7 +184,8 @@ _NAME = "coalesce(nullif(concat_ws(' ', nullif({0}.first_name, ''), nullif({0}.l
 
 _FIX_COLUMNS = (
     "f.id, f.chat_id, f.message_id, fm.msg_id, f.shape, f.latitude, f.longitude, f.radius,"
-    " f.method, f.at, f.reference_id"
+    " f.method, f.at, f.reference_id, f.altitude, f.confidence, f.geometry::json, f.civic::json,"
+    " f.source"
 )
 _FIXES = (
     f"SELECT {_FIX_COLUMNS} FROM chats_locationfix f"  # noqa: S608
@@ -175,6 +196,7 @@ FIXES_OF_MESSAGES = f"{_FIXES} WHERE f.chat_id = ANY(%s) AND f.message_id = ANY(
 
 # A card is read with each event: what it costs must not grow with the chat.
 _LOOKED_AT = 1000
+_POSITIONS_LOOKED_AT = 100
 
 CARDS = f"""
 SELECT c.id, c.head_seq, c.call_id, c.service, c.session, c.ended_by, c.liveness,
@@ -203,15 +225,22 @@ LEFT JOIN LATERAL (
     count(*) FILTER (WHERE e.status = 'failed') AS failed
   FROM chats_reference e WHERE e.chat_id = c.id
 ) r ON true
-LEFT JOIN LATERAL ({_FIXES} WHERE f.chat_id = c.id ORDER BY f.id DESC LIMIT 1) f ON true
+LEFT JOIN LATERAL ({_FIXES} WHERE f.id = coalesce(
+  (SELECT late.id FROM
+    (SELECT p.id, p.latitude FROM chats_locationfix p WHERE p.chat_id = c.id
+     ORDER BY p.id DESC LIMIT {_POSITIONS_LOOKED_AT}) AS late
+    WHERE late.latitude IS NOT NULL ORDER BY late.id DESC LIMIT 1),
+  (SELECT max(p.id) FROM chats_locationfix p WHERE p.chat_id = c.id)
+)) f ON true
 WHERE c.id = ANY(%s) ORDER BY c.id
 """  # noqa: S608
 
 _MESSAGES = f"""
 SELECT m.id, m.chat_id, m.direction, m.type, m.msg_id, m.text, m.status, m.sip_status, o.cause,
   u.username, {_NAME.format("u")}, m.at, m.flags,
-  (SELECT json_agg(json_build_object('contentType', p.content_type, 'size', p.size,
-     'sha256', encode(p.sha256, 'hex'), 'flag', p.flag) ORDER BY p.position)
+  (SELECT json_agg(json_build_object('id', p.id::text, 'name', p.name,
+     'contentType', p.content_type, 'size', p.size, 'sha256', encode(p.sha256, 'hex'),
+     'flag', p.flag) ORDER BY p.position)
    FROM chats_bodypart p WHERE p.message_id = m.id)
 FROM chats_message m
 LEFT JOIN chats_outboxentry o ON o.message_id = m.id
@@ -238,6 +267,11 @@ _REPORTS = (
     " FROM chats_sourcereport r JOIN psap_user u ON u.id = r.reported_by_id"
 )
 REPORTS_OF_CHATS = f"{_REPORTS} WHERE r.chat_id = ANY(%s) ORDER BY r.id"
+
+RELAYS_OF_CHATS = (
+    "SELECT message_id, target, status, sip_status FROM chats_relay"
+    " WHERE chat_id = ANY(%s) ORDER BY message_id"
+)
 
 EVENT_COLUMNS = (
     "e.chat_id, e.seq, e.kind, e.at, e.actor, e.message_id, e.data::json, encode(e.hash, 'hex')"

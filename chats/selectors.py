@@ -19,6 +19,7 @@ from chats.rows import (
     FixRow,
     MessageRow,
     ReferenceRow,
+    RelayRow,
     ReportRow,
 )
 from psap.models import User
@@ -26,6 +27,7 @@ from psap.models import User
 # A shift lasts twelve hours: as long a call-taker sees what they closed.
 OWN_CLOSED_SHOWN_FOR = timedelta(hours=12)
 LONGEST_REPLAY = 5000
+NEWEST_TESTS = 100
 # Clause 6.1.2.6 writes the prefix in two ways; DEC112 has one of its own.
 _CALL_ID_PREFIX = re.compile(r"^urn:(emergency:(service:)?|dec112:)uid:callid:", re.IGNORECASE)
 
@@ -40,6 +42,7 @@ class Conversation:
     data: list[DataRow]
     references: list[ReferenceRow]
     reports: list[ReportRow]
+    relays: list[RelayRow]
     events: list[EventRow]
     signalling: Mapping[str, Any]
 
@@ -78,6 +81,14 @@ def queue_cards(*, user: User, now: datetime) -> list[CardRow]:
         )
 
 
+def newest_tests(kept: int = NEWEST_TESTS) -> list[CardRow]:
+    """Return the cards of the newest test calls, newest first."""
+    with one_instant():
+        newest = Chat.objects.filter(test=True).order_by("-opened_at", "-pk")[:kept]
+        found = cards(list(newest.values_list("pk", flat=True)))
+    return sorted(found, key=lambda card: (card.opened_at, card.id), reverse=True)
+
+
 def cards(chat_ids: Sequence[int]) -> list[CardRow]:
     """Return the cards of some chats, in order of id."""
     return [CardRow.read(*row) for row in _fetch(rows.CARDS, [list(chat_ids)])]
@@ -97,6 +108,7 @@ def conversation(chat_id: int) -> Conversation | None:
             data=[DataRow(*row) for row in _fetch(rows.DATA_OF_CHATS, ids)],
             references=[ReferenceRow(*row) for row in _fetch(rows.REFERENCES_OF_CHATS, ids)],
             reports=[ReportRow(*row) for row in _fetch(rows.REPORTS_OF_CHATS, ids)],
+            relays=[RelayRow(*row) for row in _fetch(rows.RELAYS_OF_CHATS, ids)],
             events=[EventRow(*row) for row in _fetch(rows.EVENTS_OF_CHATS, ids)],
             signalling=Chat.objects.values_list("signalling", flat=True).get(pk=chat_id),
         )

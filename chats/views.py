@@ -39,6 +39,17 @@ def conversation(request: HttpRequest, chat_id: int) -> JsonResponse:
     return JsonResponse(wire.conversation(found))
 
 
+@require_safe
+@never_cache
+def tests(request: HttpRequest) -> JsonResponse:
+    """Return the newest test calls; they ring nowhere and stand in no queue."""
+    if not request.user.is_authenticated:
+        return _problem(401, "login-required", "Log in first.")
+    if not _may_see_chats(request):
+        return _problem(403, "forbidden", "Your role does not work with chats.")
+    return JsonResponse(wire.tests(selectors.newest_tests()))
+
+
 def _may_see_chats(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and access.may_see_chats(access.roles_of(request.user))
 

@@ -15,12 +15,16 @@ from chats.rows import (
     FixRow,
     MessageRow,
     ReferenceRow,
+    RelayRow,
     ReportRow,
 )
 from chats.selectors import Conversation
-from psap.models import Psap, User
+from psap.models import Peer, Psap, User
 
 Json = dict[str, Any]
+
+SHOWN_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""Content types that consoles show in place, decoded and written anew by the server."""
 
 
 def time(at: datetime) -> str:
@@ -97,13 +101,22 @@ def message(row: MessageRow) -> Json:
         "author": _person(row.author_username, row.author_name),
         "at": time(row.at),
         "flags": row.flags,
-        "parts": row.parts or [],
+        "parts": [_part(row.chat_id, found) for found in row.parts or ()],
+    }
+
+
+def _part(chat_id: int, found: Mapping[str, Any]) -> Json:
+    """Return one part, with where it can be had; `inline` says that it can be shown as an image."""
+    return {
+        **found,
+        "inline": not found["flag"] and found["contentType"] in SHOWN_IMAGES,
+        "url": f"/chats/{chat_id}/parts/{found['id']}/",
     }
 
 
 def fix(row: FixRow) -> Json:
-    """Return one position; metres and degrees WGS84."""
-    return {
+    """Return one location; metres and degrees WGS84, no `lat` and `lon` for an address alone."""
+    shown = {
         "id": str(row.id),
         "shape": row.shape,
         "lat": row.latitude,
@@ -113,7 +126,23 @@ def fix(row: FixRow) -> Json:
         "at": time(row.at),
         "messageId": str(row.message_id),
         "msgId": row.msg_id,
+        **_beside(row),
     }
+    if row.reference_id is not None:
+        shown["reference"] = str(row.reference_id)
+    return shown
+
+
+def _beside(row: FixRow) -> Json:
+    """Return what few locations have, where this one has it."""
+    beside = {
+        "altitude": row.altitude,
+        "confidence": row.confidence,
+        "geometry": row.geometry,
+        "civic": row.civic,
+        "source": row.source or None,
+    }
+    return {name: value for name, value in beside.items() if value is not None}
 
 
 def additional_data(row: DataRow) -> Json:
@@ -149,6 +178,16 @@ def report(row: ReportRow) -> Json:
     }
 
 
+def relay(row: RelayRow) -> Json:
+    """Return how a message fares on its way to the PSAP that has its chat now."""
+    return {
+        "messageId": str(row.message_id),
+        "target": row.target,
+        "status": row.status,
+        "sipStatus": row.sip_status,
+    }
+
+
 def history_event(row: EventRow) -> Json:
     """Return an event as the conversation lists it."""
     return {
@@ -169,6 +208,7 @@ def live_event(
     data: Sequence[Json] = (),
     references: Sequence[Json] = (),
     reports: Sequence[Json] = (),
+    relays: Sequence[Json] = (),
 ) -> Json:
     """Return an event as consoles get it, with the chat's card after it."""
     event = {
@@ -190,6 +230,8 @@ def live_event(
         event["references"] = list(references)
     if reports:
         event["reports"] = list(reports)
+    if relays:
+        event["relays"] = list(relays)
     return event
 
 
@@ -200,6 +242,7 @@ def snapshot(
     roles: Iterable[str],
     commands: Iterable[str],
     psap: Psap,
+    peers: Iterable[Peer],
     cards: Iterable[CardRow],
 ) -> Json:
     """Return the first frame of a console: who, where and every chat in the queue."""
@@ -216,11 +259,18 @@ def snapshot(
             "name": psap.name,
             "greeting": psap.greeting,
             "closingText": psap.closing_text,
+            "redirectText": psap.redirect_text,
             "lostAfter": psap.lost_after,
             "dispositions": [{"value": v, "label": str(name)} for v, name in Disposition.choices],
         },
+        "peers": [{"id": str(peer.pk), "name": peer.name, "uri": peer.uri} for peer in peers],
         "chats": [card(row) for row in cards],
     }
+
+
+def tests(cards: Iterable[CardRow]) -> Json:
+    """Return the list of test calls."""
+    return {"chats": [card(row) for row in cards]}
 
 
 def conversation(found: Conversation) -> Json:
@@ -233,6 +283,7 @@ def conversation(found: Conversation) -> Json:
         "additionalData": [additional_data(row) for row in found.data],
         "references": [reference(row) for row in found.references],
         "reports": [report(row) for row in found.reports],
+        "relays": [relay(row) for row in found.relays],
         "events": [history_event(row) for row in found.events],
     }
 
@@ -271,6 +322,7 @@ def export(found: Conversation) -> Json:
                 "method": row.method,
                 "at": time(row.at),
                 "msgId": row.msg_id,
+                **_beside(row),
             }
             for row in found.fixes
         ],
@@ -301,8 +353,13 @@ def _exported_message(row: MessageRow) -> Json:
         "sipStatus": row.sip_status,
         "author": row.author_username or automatic,
         "at": time(row.at),
-        "parts": row.parts or [],
+        "parts": [_exported_part(found) for found in row.parts or ()],
     }
+
+
+def _exported_part(found: Mapping[str, Any]) -> Json:
+    names = ("contentType", "size", "sha256", "flag", *(("name",) if found["name"] else ()))
+    return {name: found[name] for name in names}
 
 
 def signs(now: datetime, signs_of_life: Mapping[int, datetime]) -> Json:
