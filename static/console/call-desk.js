@@ -13,25 +13,20 @@ export class CallDesk extends EventTarget {
   #notices;
   #drafts;
   #closing;
-  #closeDialog;
-  #confirm;
+  #annex;
   #claiming = new Set();
 
-  constructor({ store, desk, notices, drafts, closing, closeDialog, confirm }) {
+  constructor({ store, desk, notices, drafts, closing, annex }) {
     super();
     this.#store = store;
     this.#desk = desk;
     this.#notices = notices;
     this.#drafts = drafts;
     this.#closing = closing;
-    this.#closeDialog = closeDialog;
-    this.#confirm = confirm;
+    this.#annex = annex;
   }
 
   connect() {
-    this.#closeDialog.addEventListener("close", ({ detail }) => {
-      this.#closing.start(detail.card, detail);
-    });
     this.#closing.addEventListener("due", ({ detail }) => this.#close(detail));
   }
 
@@ -50,7 +45,7 @@ export class CallDesk extends EventTarget {
     if (this.#store.isMine(card)) return true;
     this.#claiming.add(chat);
     const askedAt = performance.now();
-    const reply = await this.#ask({ do: "claim", chat }, `Answering ${callerWord(card)}`);
+    const reply = await this.ask({ do: "claim", chat }, `Answering ${callerWord(card)}`);
     this.#claiming.delete(chat);
     if (reply.ok) {
       this.dispatchEvent(new CustomEvent("answered", { detail: { chat, askedAt } }));
@@ -66,14 +61,15 @@ export class CallDesk extends EventTarget {
       this.#notices.say("Only a chat of yours can be given back.");
       return;
     }
-    const sure = await this.#confirm.ask({
+    const { confirm } = await this.#annex.ready();
+    const sure = await confirm.ask({
       title: `Give ${callerWord(card)} back?`,
       text: "The chat rings again for everybody. The caller sees nothing of it.",
       verb: "Give back",
       card,
     });
     if (!sure) return;
-    const reply = await this.#ask({ do: "release", chat }, `Giving ${callerWord(card)} back`);
+    const reply = await this.ask({ do: "release", chat }, `Giving ${callerWord(card)} back`);
     if (!reply.ok) this.#notices.warn(`Not given back: ${reply.detail}`);
   }
 
@@ -87,12 +83,13 @@ export class CallDesk extends EventTarget {
     } else if (!card.owner && !needsClosing(card)) {
       this.#notices.say("Answer this chat before closing it.");
     } else {
-      this.#closeDialog.ask(this.#store.cards.get(chat) ?? card, this.#store.psap, this.#drafts.read(chat));
+      const { closeDialog } = await this.#annex.ready();
+      closeDialog.ask(this.#store.cards.get(chat) ?? card, this.#store.psap, this.#drafts.read(chat));
     }
   }
 
   /** Issue a command; say so when its answer is slow, else the key would seem not to have worked. */
-  async #ask(command, doing) {
+  async ask(command, doing) {
     const slow = setTimeout(() => this.#notices.say(`${doing}: waiting for the server.`), SLOW);
     const reply = await this.#desk.issue(command);
     clearTimeout(slow);
@@ -100,7 +97,7 @@ export class CallDesk extends EventTarget {
   }
 
   async #close({ chat, disposition, text }) {
-    const reply = await this.#ask({ do: "close", chat, disposition, text }, `Closing #${chat}`);
+    const reply = await this.ask({ do: "close", chat, disposition, text }, `Closing #${chat}`);
     if (reply.ok) this.#drafts.write(chat, "");
     else this.#notices.warn(`#${chat} was not closed: ${reply.detail}`);
   }

@@ -1,16 +1,16 @@
+import { describe } from "./data-blocks.js";
+import { dataView } from "./data-view.js";
+import { factHeading, factList, factRow } from "./facts.js";
+import { signallingRows, stations } from "./signalling-facts.js";
 import { age, clockTime, utcTime } from "./time.js";
 import { callerWord, isTest, languageWord, LIVENESS, numberWord, serviceWord } from "./words.js";
-
-const LABELS = { name: "Name", phone: "Phone", email: "E-mail", address: "Address", gender: "Gender",
-  birthday: "Born", language: "Language", note: "Note", related: "Contact" };
-
-const BLOCKS = { SubscriberInfo: "subscriber" };
 
 /** Who the caller is and how alive the chat is: facts, additional data, three clocks. */
 export class CallerPanel {
   #root;
   #body;
   #facts;
+  #more;
   #clocks;
   #identity;
   #clock;
@@ -22,6 +22,7 @@ export class CallerPanel {
     this.#root = document.getElementById("caller");
     this.#body = document.getElementById("caller-body");
     this.#facts = document.getElementById("caller-facts");
+    this.#more = document.getElementById("caller-more");
     this.#clocks = Object.fromEntries(
       ["life", "text", "delivered"].map((name) => [name, document.getElementById(`clock-${name}`)]),
     );
@@ -34,20 +35,25 @@ export class CallerPanel {
     this.#clock.addEventListener("tick", () => this.tick());
   }
 
-  /** @param {object|null} card @param {object[]} additional blocks of additional data */
-  show(card, additional) {
+  /**
+   * @param {object|null} card @param {object[]} additional blocks of additional data
+   * @param {object} signalling what the SIP headers say besides
+   */
+  show(card, additional, signalling) {
     const another = card?.chat !== this.#card?.chat;
     this.#card = card;
     this.#body.hidden = !card;
     if (!card) return;
-    const { caller, service, linkedTo, standalone, recovered } = card;
+    const { caller, service, linkedTo, standalone, recovered, alert, test } = card;
     const tone = this.#identity.toneOf(card.chat);
-    const facts = JSON.stringify([card.chat, tone, caller, service, linkedTo, standalone, recovered, additional.length]);
+    const facts = JSON.stringify([card.chat, tone, caller, service, linkedTo, standalone, recovered, alert, test,
+      additional.length, signalling]);
     if (facts !== this.#shownFacts) {
       this.#shownFacts = facts;
       this.#identity.dress(this.#root, card);
       this.#root.querySelector(".identity-name").textContent = callerWord(card);
-      this.#facts.replaceChildren(...rowsOf(card, additional));
+      this.#facts.replaceChildren(...rowsOf(card, additional, signalling));
+      this.#showMore(card, additional, signalling);
     }
     // Otherwise the clocks' own second is soon enough.
     if (another) this.tick();
@@ -66,6 +72,18 @@ export class CallerPanel {
     this.#run("delivered", card.lastDelivered, "", "");
   }
 
+  /** Blocks beside the subscriber's, and the technical rest; what was unfolded stays so. */
+  #showMore(card, additional, signalling) {
+    const open = new Set([...this.#more.querySelectorAll("details[open]")].map((one) => one.dataset.title));
+    // An alert's data stands in the conversation: it is what the chat is about.
+    const blocks = card.alert ? [] : additional.filter((block) => block.kind !== "SubscriberInfo");
+    const views = blocks.map((block) => dataView(block));
+    const rows = signallingRows(signalling);
+    if (rows.length) views.push(technical(rows));
+    for (const view of views) if (open.has(view.dataset.title)) view.open = true;
+    this.#more.replaceChildren(...views);
+  }
+
   #run(name, at, mark, words) {
     const box = this.#clocks[name];
     const value = box.querySelector("dd");
@@ -81,56 +99,34 @@ export class CallerPanel {
   }
 }
 
-function rowsOf(card, additional) {
+function rowsOf(card, additional, signalling) {
   const { caller } = card;
   const rows = [
-    row("Number", numberWord(caller.uri), caller.asserted
+    factRow("Number", numberWord(caller.uri), caller.asserted
       ? ["Asserted by the network", "sure"] : ["Only claimed by the phone", "unsure"]),
-    row("Language", languageWord(caller.language) || "Not stated"),
-    row("Service", serviceWord(card.service), isTest(card.service) ? ["Test call", "test"] : null),
+    factRow("Language", languageWord(caller.language) || "Not stated"),
+    factRow("Service", serviceWord(card.service), card.test || isTest(card.service) ? ["Test call", "test"] : null),
   ];
-  if (card.linkedTo) rows.push(row("Linked", `Same call identifier as #${card.linkedTo}, another caller`));
-  if (card.standalone) rows.push(row("Kind", "Single message outside any chat"));
-  else if (card.recovered) rows.push(row("Kind", "Joined in the middle of a chat"));
-  for (const block of additional) {
-    rows.push(heading(`From the app: ${BLOCKS[block.kind] ?? block.kind}`));
-    for (const [key, value] of Object.entries(block)) {
-      if (key === "kind" || key === "messageId" || value === "" || value === null) continue;
-      rows.push(row(LABELS[key] ?? key, key === "language" ? languageWord(value) : wordsOf(value)));
-    }
+  if (card.linkedTo) rows.push(factRow("Linked", `Same call identifier as #${card.linkedTo}, another caller`));
+  if (card.alert) rows.push(factRow("Kind", "Data from a machine, outside any chat"));
+  else if (card.standalone) rows.push(factRow("Kind", "Single message outside any chat"));
+  else if (card.recovered) rows.push(factRow("Kind", "Joined in the middle of a chat"));
+  for (const block of additional.filter(({ kind }) => kind === "SubscriberInfo")) {
+    rows.push(factHeading("From the app: subscriber"));
+    rows.push(...describe(block).rows.map(([label, value]) => factRow(label, value)));
   }
+  const way = stations(signalling?.cameVia);
+  if (way.length) rows.push(factHeading("Came via"));
+  way.forEach(({ place, why }, index) => rows.push(factRow(`${index + 1}.`, [place, why].filter(Boolean).join(": "))));
   return rows;
 }
 
-function heading(text) {
-  const box = document.createElement("div");
-  box.className = "facts-heading";
-  const term = document.createElement("dt");
-  term.textContent = text;
-  box.append(term);
-  return box;
-}
-
-function wordsOf(value) {
-  if (Array.isArray(value)) return value.map(wordsOf).join(", ");
-  if (value && typeof value === "object") return Object.values(value).filter(Boolean).map(wordsOf).join(", ");
-  return String(value);
-}
-
-function row(label, text, badge = null) {
-  const box = document.createElement("div");
-  const term = document.createElement("dt");
-  term.textContent = label;
-  const value = document.createElement("dd");
-  const words = document.createElement("bdi");
-  words.textContent = text;
-  value.append(words);
-  if (badge) {
-    const mark = document.createElement("span");
-    mark.className = `badge ${badge[1]}`;
-    mark.textContent = badge[0];
-    value.append(" ", mark);
-  }
-  box.append(term, value);
+function technical(rows) {
+  const box = document.createElement("details");
+  box.className = "data-block";
+  box.dataset.title = "signalling";
+  const summary = document.createElement("summary");
+  summary.textContent = "More from the signalling";
+  box.append(summary, factList(rows));
   return box;
 }

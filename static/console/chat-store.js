@@ -1,13 +1,18 @@
+import { numberWord } from "./words.js";
+
 /**
  * What the queue knows of every chat: its card, and what arrived unseen.
  *
- * Emits "members" when a chat came, went or changed its section, and "card" (detail: chat id)
- * when anything else of a card changed.
+ * Emits "members" when a chat came, went or changed its section, "card" (detail: chat id)
+ * when anything else of a card changed, and "alarms" when those of the instance did.
  */
 export class ChatStore extends EventTarget {
   cards = new Map();
   unread = new Map();
   undelivered = new Map(); // chat to ids of texts of mine that did not arrive, until looked at
+  returned = new Set(); // chats of mine that another control room did not take, until looked at
+  peers = []; // control rooms that a chat can be passed on to: {id, name, uri}
+  alarms = []; // of the instance: {code, severity, text}
   me = { username: "", name: "", roles: [], commands: [] };
   psap = { name: "", greeting: "", closingText: "", lostAfter: 45, dispositions: [] };
   #names = new Map();
@@ -23,6 +28,8 @@ export class ChatStore extends EventTarget {
   replace(snapshot, followed) {
     this.me = snapshot.you;
     this.psap = snapshot.psap;
+    this.peers = snapshot.peers ?? [];
+    this.hearAlarms(snapshot.alarms ?? []);
     this.#names.set(this.me.username, this.me.name);
     this.cards = new Map();
     for (const card of [...snapshot.chats].sort((a, b) => compare(a.answeredAt, b.answeredAt))) {
@@ -46,7 +53,16 @@ export class ChatStore extends EventTarget {
       this.#changed(chat);
     }
     if (event.ev === "delivery-changed" && this.isMine(card)) this.#noteDelivery(chat, event.message, seen);
+    if (event.ev === "redirect-failed" && this.isMine(card) && !seen) {
+      this.returned.add(chat);
+      this.#changed(chat);
+    }
     return true;
+  }
+
+  hearAlarms(alarms) {
+    this.alarms = alarms;
+    this.dispatchEvent(new Event("alarms"));
   }
 
   /** Move signs of life; they have no sequence number. @param {Object<string, string>} signs */
@@ -58,8 +74,8 @@ export class ChatStore extends EventTarget {
   }
 
   markSeen(chat) {
-    const unread = this.unread.delete(chat);
-    if (this.undelivered.delete(chat) || unread) this.#changed(chat);
+    const marks = [this.unread, this.undelivered, this.returned].map((marked) => marked.delete(chat));
+    if (marks.includes(true)) this.#changed(chat);
   }
 
   /** "ringing", "mine", "closing" (ended before anyone answered), "others", or null: not queued. */
@@ -94,6 +110,13 @@ export class ChatStore extends EventTarget {
     return this.#names.get(username) ?? username;
   }
 
+  /** Name of a control room by its URI, as far as it is one of our peers. */
+  peerName(uri) {
+    if (!uri) return "another control room";
+    const wanted = bareUri(uri);
+    return this.peers.find((peer) => bareUri(peer.uri) === wanted)?.name ?? numberWord(uri);
+  }
+
   #put(card, before) {
     this.#learnName(card.owner);
     if (before && before.lastSignOfLife > card.lastSignOfLife) {
@@ -107,8 +130,7 @@ export class ChatStore extends EventTarget {
       this.cards.set(card.chat, card);
     }
     if (to !== "mine") {
-      this.unread.delete(card.chat);
-      this.undelivered.delete(card.chat);
+      for (const marked of [this.unread, this.undelivered, this.returned]) marked.delete(card.chat);
     }
     this.#place(card);
     if (from !== to) this.dispatchEvent(new Event("members"));
@@ -140,9 +162,11 @@ export class ChatStore extends EventTarget {
 
 const compare = (a, b) => (a < b ? -1 : Number(a > b));
 
-// The longest waiting on top.
+const bareUri = (uri) => (uri ?? "").replace(/^sips?:/i, "").split(/[;?>]/)[0].toLowerCase();
+
+// The longest waiting on top; people before data.
 const RANKS = {
-  ringing: (card) => card.ringingSince ?? card.openedAt,
+  ringing: (card) => `${card.alert ? 1 : 0} ${card.ringingSince ?? card.openedAt}`,
   closing: (card) => card.endedAt ?? card.openedAt,
   others: (card) => card.answeredAt ?? card.openedAt,
 };

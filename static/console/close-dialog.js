@@ -1,3 +1,4 @@
+import { option, workable } from "./modal.js";
 import { callerWord } from "./words.js";
 
 /** Asks for the outcome and the closing text. Emits "close" (detail: {card, disposition, text}). */
@@ -29,15 +30,7 @@ export class CloseDialog extends EventTarget {
       const detail = { card: this.#card, disposition: this.#disposition.value, text };
       this.dispatchEvent(new CustomEvent("close", { detail }));
     });
-    this.#dialog.addEventListener("click", (event) => {
-      if (event.target.closest("[data-dismiss]")) this.#dialog.close("cancel");
-    });
-    this.#dialog.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !event.ctrlKey) return;
-      event.preventDefault();
-      const form = this.#dialog.querySelector("form");
-      form.requestSubmit(form.querySelector("[type=submit]")); // its value is the dialog's answer
-    });
+    workable(this.#dialog);
   }
 
   /** @param {object} card @param {object} psap @param {string} draft unsent text of the chat */
@@ -49,22 +42,16 @@ export class CloseDialog extends EventTarget {
       option("", "Choose an outcome"),
       ...psap.dispositions.map(({ value, label }) => option(value, label)),
     );
-    const open = card.session === "open";
+    const open = card.session === "open" && !card.alert;
     this.#textField.hidden = !open;
     this.#text.value = psap.closingText;
     const notes = [];
-    if (!open) notes.push("The chat has already ended: nothing more is sent to the caller.");
+    if (card.alert) notes.push("Nothing is sent: there is nobody to answer to.");
+    else if (!open) notes.push("The chat has already ended: nothing more is sent to the caller.");
     if (draft.trim()) notes.push(`Your unsent draft will not be sent: “${draft.trim().slice(0, 80)}”`);
     this.#note.textContent = notes.join(" ");
     this.#dialog.returnValue = "";
     this.#dialog.showModal();
     this.#disposition.focus();
   }
-}
-
-function option(value, label) {
-  const element = document.createElement("option");
-  element.value = value;
-  element.textContent = label;
-  return element;
 }

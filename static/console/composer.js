@@ -68,6 +68,7 @@ export class Composer extends EventTarget {
     // Read-only rather than disabled: an unsent draft can still be read and copied.
     this.#text.readOnly = Boolean(reason);
     this.#form.classList.toggle("is-locked", Boolean(reason));
+    this.#form.classList.toggle("is-mute", Boolean(card.alert)); // nothing to write at all
     keepingFocus(() => { this.#send.disabled = Boolean(reason); }, () => this.#text);
   }
 
@@ -106,6 +107,13 @@ export class Composer extends EventTarget {
 export function lockReason(card, store, closing) {
   if (closing) return "Closing. Press Esc, then U to undo.";
   if (card.disposition) return "This chat is closed.";
+  if (card.alert) return "Data from a machine: there is nobody to write to.";
+  if (card.session === "redirecting") {
+    return `Nothing is sent while the chat is redirected to ${store.peerName(card.goneTo)}. Your draft stays.`;
+  }
+  if (["redirected", "transferred"].includes(card.session)) {
+    return `The chat is with ${store.peerName(card.goneTo)} now. ${store.isMine(card) ? "Press Esc, then C to close it." : ""}`.trim();
+  }
   if (card.session !== "open") {
     const owner = store.isMine(card) ? "Press Esc, then C to close it." : "";
     return `The chat was ${endedWord(card.endedBy)}. ${owner}`.trim();

@@ -1,3 +1,5 @@
+import { workable } from "./modal.js";
+
 /** Asks one question whose answer is a verb. */
 export class ConfirmDialog {
   #dialog;
@@ -9,9 +11,7 @@ export class ConfirmDialog {
   }
 
   connect() {
-    this.#dialog.addEventListener("click", (event) => {
-      if (event.target.closest("[data-dismiss]")) this.#dialog.close("");
-    });
+    workable(this.#dialog);
   }
 
   /** Resolve with whether the verb was chosen. @returns {Promise<boolean>} */

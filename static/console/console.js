@@ -1,14 +1,11 @@
 import { Alarm } from "./alarm.js";
+import { AnnexFrame } from "./annex-frame.js";
 import { CallDesk } from "./call-desk.js";
-import { CallerPanel } from "./caller-panel.js";
 import { ChatStore } from "./chat-store.js";
-import { CloseDialog } from "./close-dialog.js";
 import { CommandDesk } from "./command-desk.js";
 import { Composer } from "./composer.js";
-import { ConfirmDialog } from "./confirm-dialog.js";
 import { ConsoleSocket } from "./console-socket.js";
 import { ConversationView } from "./conversation-view.js";
-import { CountryOutline } from "./country-outline.js";
 import { DraftShelf } from "./draft-shelf.js";
 import { Identity } from "./identity.js";
 import { Keyboard } from "./keyboard.js";
@@ -18,7 +15,6 @@ import { OpenChat } from "./open-chat.js";
 import { Pace } from "./pace.js";
 import { PendingClose } from "./pending-close.js";
 import { PendingTexts } from "./pending-texts.js";
-import { PositionPanel } from "./position-panel.js";
 import { QueueView } from "./queue-view.js";
 import { RecordShelf } from "./record-shelf.js";
 import { ServerClock } from "./server-clock.js";
@@ -50,26 +46,21 @@ export class Console {
     this.alarm = new Alarm();
     const { clock, store, notices, alarm } = this;
     const identity = new Identity(store);
-    const outline = new CountryOutline(settings.outlineUrl);
     const tiles = { url: settings.tileUrl, attribution: settings.tileAttribution };
     this.map = new MapFrame(document, {
-      script: settings.leaflet, styles: settings.mapStyles.split(" "), outline, tiles,
+      script: settings.leaflet, styles: settings.mapStyles.split(" "), outlineUrl: settings.outlineUrl, tiles,
     });
-    this.position = new PositionPanel(document, { map: this.map, clock, outline, notices });
+    this.annex = new AnnexFrame(document, this, identity);
     this.queue = new QueueView(document, { store, clock, identity });
     this.conversation = new ConversationView(document, { store, pending: this.pending });
     this.composer = new Composer(document, { drafts: this.drafts, identity });
-    this.caller = new CallerPanel(document, { identity, clock, lostAfter: () => store.psap.lostAfter });
     this.status = new StatusBar(document, { store, clock, alarm });
     this.sound = new SoundControl(document, { alarm, notices });
     this.closing = new PendingClose(notices);
-    this.confirm = new ConfirmDialog(document, { identity });
-    this.closeDialog = new CloseDialog(document, { identity });
     this.calls = new CallDesk(this);
     this.open = new OpenChat(document, this, identity);
-    this.parts = [this.clock, this.alarm, this.map, this.position, this.queue, this.conversation,
-      this.composer, this.caller, this.status, this.sound, this.confirm, this.closeDialog, this.calls,
-      this.open, new ThemeSwitch(document), new Keyboard(this.#keys())];
+    this.parts = [this.clock, this.alarm, this.map, this.annex, this.queue, this.conversation,
+      this.composer, this.status, this.sound, this.calls, this.open, new ThemeSwitch(document), new Keyboard(this.#keys())];
   }
 
   connect() {
@@ -110,6 +101,7 @@ export class Console {
       case "ping": this.clock.hear(envelope.at); return;
       case "snapshot": this.#takeSnapshot(envelope); return;
       case "signs": this.store.hearSigns(envelope.chats); return;
+      case "alarms": this.store.hearAlarms(envelope.alarms); return;
       default: this.#takeEvent(envelope);
     }
   }
@@ -121,6 +113,7 @@ export class Console {
     if (!this.store.hear(event, { seen })) return;
     if (event.message) this.pending.settle(event.chat, event.message, this.store.me.username);
     if (event.ev === "delivery-changed" && event.message) this.#sayTrouble(event, seen);
+    if (event.ev.startsWith("redirect-") || event.ev === "chat-redirected") this.#sayRedirect(event);
     if (event.ev !== "message-received" || !event.message?.text) return;
     if (seen) this.notices.announce(`${callerWord(event.card)}: ${event.message.text}`);
     else if (this.store.isMine(event.card)) {
@@ -134,6 +127,18 @@ export class Console {
     const words = `#${chat} ${callerWord(card)}: your text is not delivered. ${deliveryWord(message).text}`;
     if (seen) this.notices.announceAtOnce(words);
     else this.notices.warn(words);
+  }
+
+  /** A chat that comes back from a redirect has somebody waiting who believes to be answered. */
+  #sayRedirect({ ev, chat, card, data }) {
+    if (!this.store.isMine(card)) return;
+    const name = this.store.peerName(data?.target ?? card.goneTo);
+    if (ev === "chat-redirected") {
+      this.notices.say(`#${chat} ${callerWord(card)} is with ${name} now. Close it here.`);
+      return;
+    }
+    this.notices.warn(`#${chat} ${callerWord(card)}: redirect to ${name} ended: ${data?.cause || "no reason given"}. The chat is yours again.`);
+    this.alarm.warn();
   }
 
   /** Show the answered chat, unless its call-taker has gone on with another one meanwhile. */
@@ -220,6 +225,7 @@ export class Console {
       m: () => this.map.focus(),
       c: () => open.chat && calls.askToClose(open.chat),
       r: () => open.chat && calls.release(open.chat),
+      d: () => open.askToRedirect(),
       u: () => this.closing.undo(),
       s: () => this.alarm.silence(),
       "?": () => this.#help(),
@@ -243,7 +249,8 @@ export class Console {
     event.preventDefault();
     const form = event.target;
     const text = `You still have ${mine === 1 ? "1 chat" : `${mine} chats`}. They ring again for everybody.`;
-    if (await this.confirm.ask({ title: "Log out?", text, verb: "Log out" })) form.submit();
+    const { confirm } = await this.annex.ready();
+    if (await confirm.ask({ title: "Log out?", text, verb: "Log out" })) form.submit();
   }
 }
 

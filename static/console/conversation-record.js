@@ -2,7 +2,9 @@
  * One chat's history as this browser holds it: gapless by sequence number, each event once.
  *
  * Emits "refilled", then live "message", "message-changed" (detail: the message), "event"
- * (detail: {seq, kind, at, actor, data}), "fixes", "additional"; "gap" when an event is missing.
+ * (detail: {seq, kind, at, actor, data}), "fixes", "additional", "supplement" when references,
+ * relays, reports or signalling changed; "gap" when an event is missing, and "outdated" when an
+ * event says that something changed which did not come with it.
  */
 export class ConversationRecord extends EventTarget {
   card = null;
@@ -12,6 +14,10 @@ export class ConversationRecord extends EventTarget {
   fixes = [];
   additional = [];
   events = [];
+  references = new Map();
+  relays = new Map(); // by id of the message that is passed on
+  reports = new Map();
+  signalling = {};
   #held = new Map();
 
   constructor(chat) {
@@ -27,9 +33,19 @@ export class ConversationRecord extends EventTarget {
     this.fixes = body.fixes;
     this.additional = body.additionalData;
     this.events = body.events;
+    for (const kept of [this.references, this.relays, this.reports]) kept.clear();
+    this.#supplement(body);
     this.loaded = true;
     this.dispatchEvent(new Event("refilled"));
     this.#drain();
+  }
+
+  /** Take over what came without an event's own frame; messages and events stay as they are. */
+  supplement(body) {
+    this.#supplement(body);
+    if (this.#keepFixes(body.fixes)) this.#emit("fixes", body.fixes);
+    if (this.#keepData(body.additionalData)) this.#emit("additional", body.additionalData);
+    this.#emit("supplement");
   }
 
   /** Take one live or replayed event; what is older than the record is dropped. */
@@ -66,18 +82,20 @@ export class ConversationRecord extends EventTarget {
   #apply(event) {
     this.seq = event.seq;
     if (event.card && (!this.card || event.card.seq >= this.card.seq)) this.card = event.card;
-    if (event.fixes?.length) this.fixes.push(...event.fixes);
+    const moved = this.#keepFixes(event.fixes);
+    const told = this.#keepData(event.additionalData);
+    const supplemented = SUPPLEMENTS.some((name) => name in event);
+    if (supplemented) this.#supplement(event);
     const { message } = event;
     if (message) {
       const known = this.messages.has(message.id);
       this.messages.set(message.id, message);
       this.#emit(known ? "message-changed" : "message", message);
     }
-    if (event.fixes?.length) this.#emit("fixes", event.fixes);
-    if (event.additionalData?.length) {
-      this.additional.push(...event.additionalData);
-      this.#emit("additional", event.additionalData);
-    }
+    if (moved) this.#emit("fixes", event.fixes);
+    if (told) this.#emit("additional", event.additionalData);
+    if (supplemented) this.#emit("supplement");
+    else if (event.ev in BRINGS && !(BRINGS[event.ev] in event)) this.#emit("outdated");
     const entry = {
       seq: event.seq, kind: event.ev, at: event.at, actor: event.actor,
       data: event.data ?? factsOf(event.card),
@@ -86,10 +104,43 @@ export class ConversationRecord extends EventTarget {
     this.#emit("event", entry);
   }
 
+  #supplement(body) {
+    for (const one of body.references ?? []) this.references.set(one.id, one);
+    for (const one of body.relays ?? []) this.relays.set(one.messageId, one);
+    for (const one of body.reports ?? []) this.reports.set(one.id, one);
+    if (body.signalling) this.signalling = body.signalling;
+  }
+
+  /** A message that something is fetched for later brings those again that it had. */
+  #keepFixes(fixes) {
+    if (!fixes?.length) return false;
+    const known = new Set(this.fixes.map((fix) => fix.id));
+    const anew = fixes.filter((fix) => !known.has(fix.id));
+    this.fixes.push(...anew);
+    return anew.length > 0;
+  }
+
+  #keepData(blocks) {
+    if (!blocks?.length) return false;
+    const known = new Set(this.additional.map((block) => JSON.stringify(block)));
+    const anew = blocks.filter((block) => !known.has(JSON.stringify(block)));
+    this.additional.push(...anew);
+    return anew.length > 0;
+  }
+
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }
+
+const SUPPLEMENTS = ["references", "relays", "reports", "signalling"];
+
+/** What the frame of an event should bring; where it does not, it is asked for. */
+const BRINGS = {
+  "reference-allowed": "references", "location-fetched": "references", "data-fetched": "references",
+  "fetch-failed": "references", "message-relayed": "relays", "relay-failed": "relays",
+  "source-reported": "reports", "signalling-changed": "signalling",
+};
 
 /** What an event's data would say, read from the card where the data did not travel. */
 function factsOf(card) {

@@ -3,7 +3,7 @@ import { keepingFocus } from "./focus.js";
 import { MessageView } from "./message-view.js";
 import { Pace } from "./pace.js";
 import { dayKey, dayName, showTime } from "./time.js";
-import { callerWord, languageTag } from "./words.js";
+import { callerWord, languageTag, relayWords } from "./words.js";
 
 const SHOWN = 200;
 const SCROLL_PACE = 120;
@@ -47,6 +47,7 @@ export class ConversationView extends EventTarget {
       this.jumpToLatest();
       this.focus(); // the button is about to go
     });
+    this.#list.addEventListener("grown", () => this.#keepUp(false)); // what came later than its message
     new ResizeObserver(() => this.#following && this.#scroll.ask()).observe(this.#list);
     this.#pending.addEventListener("changed", ({ detail }) => {
       if (detail === this.#record?.chat) this.#showPending();
@@ -70,6 +71,8 @@ export class ConversationView extends EventTarget {
     on("message", ({ detail }) => this.#addMessage(detail));
     on("message-changed", ({ detail }) => this.#changeMessage(detail));
     on("event", ({ detail }) => this.#addEvent(detail));
+    on("supplement", () => this.#showPassing());
+    on("additional", () => record.card.alert && this.#fill());
     this.#fill();
   }
 
@@ -132,29 +135,62 @@ export class ConversationView extends EventTarget {
 
   #addMessage(message, live = true) {
     const record = this.#record;
-    const fixes = record.fixes.filter((fix) => fix.messageId === message.id);
+    if (record.card.alert) this.#addData(message);
+    const fixes = this.#fixesOf(message);
     if (!message.text && attachmentsOf(message).length === 0) {
-      const words = wordlessWords(message, fixes);
+      const words = wordlessWords(message, fixes, record.card);
       if (words && fixes.length) this.#addPosition(message, words);
       else if (words) this.#addLine(message.at, words);
       return;
     }
     this.#separateDay(message.at);
     const view = new MessageView(this.#template);
-    view.show(record.chat, message, fixes, this.#authorOf(message), this.#languageOf(message));
+    view.show(record.chat, message, this.#around(message));
     this.#views.set(message.id, view);
     this.#append(view.element);
     if (live) this.#keepUp(message.direction === "in");
   }
 
   #changeMessage(message) {
-    const view = this.#views.get(message.id);
-    const fixes = this.#record.fixes.filter((fix) => fix.messageId === message.id);
-    view?.show(this.#record.chat, message, fixes, this.#authorOf(message), this.#languageOf(message));
+    this.#views.get(message.id)?.show(this.#record.chat, message, this.#around(message));
+  }
+
+  /** What a message does not say itself. */
+  #around(message) {
+    return {
+      author: this.#authorOf(message),
+      language: this.#languageOf(message),
+      located: this.#fixesOf(message).length > 0,
+      passedOn: relayWords(this.#record.relays.get(message.id), (uri) => this.#store.peerName(uri)),
+    };
+  }
+
+  #fixesOf(message) {
+    return this.#record.fixes.filter((fix) => fix.messageId === message.id);
+  }
+
+  #showPassing() {
+    for (const id of this.#record.relays.keys()) {
+      const message = this.#record.messages.get(id);
+      if (message) this.#changeMessage(message);
+    }
+  }
+
+  /** What a machine sent is read in the place of words. */
+  async #addData(message) {
+    const blocks = this.#record.additional.filter((block) => block.messageId === message.id);
+    if (blocks.length === 0) return;
+    const item = document.createElement("li");
+    item.className = "data-item";
+    this.#append(item);
+    const { dataView } = await import("./data-view.js");
+    item.append(...blocks.map((block) => dataView(block, { folded: isRepeated(block, blocks) })));
+    this.#keepUp(false);
   }
 
   #addEvent(event) {
-    const words = eventWords(event, (name) => this.#store.nameOf(name), this.#store.psap);
+    const store = this.#store;
+    const words = eventWords(event, (name) => store.nameOf(name), store.psap, (uri) => store.peerName(uri));
     if (words) this.#addLine(event.at, words, null, event.kind);
   }
 
@@ -292,6 +328,11 @@ export class ConversationView extends EventTarget {
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** Whether a block says again, in another language, what one before it has said (CAP). */
+function isRepeated(block, blocks) {
+  return Boolean(block.identifier) && blocks.find((one) => one.identifier === block.identifier) !== block;
 }
 
 function earlierLine() {

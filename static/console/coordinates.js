@@ -20,8 +20,18 @@ function dms(degrees, positive, negative) {
   return `${whole}°${pad(minutes, 2)}′${pad(seconds, 4)}″${degrees < 0 ? negative : positive}`;
 }
 
-/** "within 25 m", "within 1.2 km", "a point". */
+/** "± 25 m", "± 1.2 km", "± 120 × 60 m", "sector of 1.5 km", "area", "point", "address only". */
 export function accuracy(fix) {
-  if (fix.radius === null || fix.radius === undefined) return fix.shape === "Point" ? "point" : fix.shape;
-  return fix.radius < 1000 ? `± ${Math.round(fix.radius)} m` : `± ${(fix.radius / 1000).toFixed(1)} km`;
+  const { semiMajorAxis, semiMinorAxis, outerRadius } = fix.geometry ?? {};
+  if (semiMajorAxis) return `± ${metres(semiMajorAxis)} × ${metres(semiMinorAxis)}`;
+  if (outerRadius) return `sector of ${metres(outerRadius)}`;
+  if (fix.radius === null || fix.radius === undefined) return WORDS[fix.shape] ?? fix.shape;
+  return `± ${metres(fix.radius)}`;
+}
+
+const WORDS = { Point: "point", Polygon: "area", Prism: "area", Civic: "address only" };
+
+/** "25 m", "1.2 km" */
+export function metres(length) {
+  return length < 1000 ? `${Math.round(length)} m` : `${(length / 1000).toFixed(1)} km`;
 }

@@ -38,6 +38,14 @@ export class CountryOutline {
   }
 }
 
+const shared = new Map();
+
+/** The outlines at an address, the same for all who draw or ask. */
+export function outlineAt(url) {
+  if (!shared.has(url)) shared.set(url, new CountryOutline(url));
+  return shared.get(url);
+}
+
 /** Even-odd rule. */
 function inside(ring, x, y) {
   let within = false;

@@ -1,18 +1,23 @@
-import { endedWord, isTest, serviceWord } from "./words.js";
+import { endedWord, isTest, numberWord, serviceWord } from "./words.js";
 
 const START = 257;
 const STOP = 258;
-const DATA_TYPES = /xml$|^multipart\//;
+// Shown as positions or as data of the caller; kept and proved like every other part.
+const READ_TYPES = /^multipart\/|\/(pidf|emergencycalldata\.[\w.]+|cap|addcallsub|held)\+xml$/i;
 
 /**
  * The quiet line that an event leaves in the conversation, or "" where its message says it all.
  * @param {{kind: string, actor: string, data: object}} event
  * @param {(username: string) => string} nameOf
  * @param {{lostAfter: number, dispositions: {value: string, label: string}[]}} psap
+ * @param {(uri: string) => string} peerName
  */
-export function eventWords(event, nameOf, psap) {
+export function eventWords(event, nameOf, psap, peerName = numberWord) {
   const words = WORDS[event.kind];
-  return words ? words(event.data ?? {}, actorOf(event, nameOf), psap, nameOf) : "";
+  const data = event.data ?? {};
+  // Who another control room is, named as our list has it.
+  const target = data.target ? peerName(data.target) : "another control room";
+  return words ? words(data, actorOf(event, nameOf), { psap, nameOf, peerName, target }) : "";
 }
 
 function actorOf(event, nameOf) {
@@ -21,8 +26,10 @@ function actorOf(event, nameOf) {
 }
 
 const WORDS = {
-  "chat-opened": (data) => {
-    const service = serviceWord(data.service) + (isTest(data.service) ? " (test)" : "");
+  "chat-opened": (data, actor, { peerName }) => {
+    const service = serviceWord(data.service) + (data.test || isTest(data.service) ? " (test)" : "");
+    if (data.alert) return `Data received, nobody is writing · ${service}`;
+    if (data.cameFrom) return `Chat passed on to us by ${peerName(data.cameFrom)} · ${service}`;
     if (data.standalone) return `Single message outside any chat · ${service}`;
     if (data.linkedTo) return `Chat opened · ${service} · same call as #${data.linkedTo}, but another caller`;
     if (data.recovered) return `Chat joined in the middle: its start was never received · ${service}`;
@@ -30,31 +37,55 @@ const WORDS = {
   },
   "session-stopped": (data) => `Chat ${endedWord(data.endedBy)}`,
   "session-reopened": () => "The caller is back: chat open again",
-  "liveness-changed": (data, actor, psap) => ({
+  "liveness-changed": (data, actor, { psap }) => ({
     lost: `Connection to the phone lost: no sign of life for ${psap.lostAfter} s`,
     background: "The app went to the background",
     alive: "The phone answers again",
   })[data.liveness] ?? "",
-  "chat-claimed": (data, actor, psap, nameOf) => `Answered by ${actor || nameOf(data.owner)}`,
-  "chat-released": (data, actor, psap, nameOf) =>
+  "chat-claimed": (data, actor, { nameOf }) => `Answered by ${actor || nameOf(data.owner)}`,
+  "chat-released": (data, actor, { nameOf }) =>
     data.reason === "lease"
       ? `The console of ${data.owner ? nameOf(data.owner) : "its call-taker"} fell silent: ringing again`
       : `Given back to the queue by ${actor || nameOf(data.owner)}`,
-  "chat-closed": (data, actor, psap) => {
+  "chat-closed": (data, actor, { psap }) => {
     const label = psap.dispositions.find((one) => one.value === data.disposition)?.label;
     return `Closed${actor ? ` by ${actor}` : ""}: ${label ?? data.disposition}`;
   },
+  "chat-redirecting": (data, actor, { target }) => `Redirect to ${target} begun${by(actor)}`,
+  "chat-redirected": (data, actor, { target }) => `The chat is with ${target} now`,
+  "redirect-failed": (data, actor, { target }) =>
+    `Redirect to ${target} ended: ${data.cause || "no reason given"}. The chat is here again`,
+  // The message itself says that it was passed on.
+  "message-relayed": () => "",
+  "relay-failed": (data, actor, { target }) =>
+    `A message could not be passed on to ${target}: ${data.sipStatus ? `SIP ${data.sipStatus} ` : ""}${data.cause ?? ""}`.trim(),
+  "source-reported": (data) =>
+    data.status === "accepted" ? "The source was reported to the network, which took the report"
+      : data.status === "failed" ? `The report of the source failed: ${[data.httpStatus, data.cause].filter(Boolean).join(" ")}`
+        : "Report of the source begun",
+  "reference-allowed": (data, actor) => `${(data.url ?? "").split("/")[2] ?? "A host"} is asked although it is not listed${by(actor)}`,
+  "location-fetched": (data) =>
+    Number(data.fixes) === 0 ? "The location was fetched and holds no position" : "The location was fetched",
+  "data-fetched": (data) => `Fetched: ${data.kind || "data of the caller"}`,
+  "fetch-failed": (data) => `Could not be fetched: ${data.cause || "no reason given"}`,
+  "chat-unprotected": (data) =>
+    `No protected way to the caller: texts leave unencrypted${data.transport ? ` over ${data.transport.toUpperCase()}` : ""}`,
+  "test-answered": () => "Test call, answered and ended by itself",
 };
 
-/** Parts that a person would want to know of: not text, position or caller data. */
+const by = (actor) => (actor ? ` by ${actor}` : "");
+
+/** Parts that a person would want to know of: not the text, positions or caller data. */
 export function attachmentsOf(message) {
   return (message.parts ?? []).filter(
-    (part) => part.flag || !(part.contentType.startsWith("text/") || DATA_TYPES.test(part.contentType)),
+    (part) => part.flag || part.name || part.inline
+      || !(/^text\/(plain|html|vcard)\b/i.test(part.contentType) || READ_TYPES.test(part.contentType)),
   );
 }
 
 /** The line for a message that has neither text nor attachment, or "" when it needs none. */
-export function wordlessWords(message, fixes) {
+export function wordlessWords(message, fixes, { alert = false } = {}) {
+  if (alert) return fixes.length ? "With a position" : "";
   if (fixes.length) return message.type === START ? "" : "New position from the phone";
   if (message.direction === "out" || message.type === START || message.type === STOP) return "";
   return message.type === 259 ? "A message without text" : "";

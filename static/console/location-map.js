@@ -1,16 +1,19 @@
 /* global L */
+import { outlineAt } from "./country-outline.js";
 import { MapGrid } from "./map-grid.js";
+import { outline, placed, reach } from "./shape-outline.js";
 
 const OVERVIEW = 4;
 const EVERYWHERE = [48, 12];
 const SURROUNDINGS = 200; // metres around a position that are shown at least, if they fit
-const VISIBLE = 13; // pixels: the radius from which a circle shows well around its centre
-const STREET = 15; // the zoom from which a point without a circle can be told from the next one
+const VISIBLE = 13; // pixels: the reach from which a shape shows well around its centre
+const STREET = 15; // the zoom from which a point without a shape can be told from the next one
 const EQUATOR = 40_075_017; // metres
 
 /**
- * The map: outline of countries or tiles, the track, its first and latest fix, a chosen fix.
- * Leaflet draws in SVG so that all colours come from the stylesheet, light and dark.
+ * The map: outline of countries or tiles, the track, its first and latest fix, a chosen fix with
+ * its shape. Fixes without a position (a civic address alone) are not on it. Leaflet draws in
+ * SVG so that all colours come from the stylesheet, light and dark.
  */
 export class LocationMap {
   #element;
@@ -28,10 +31,10 @@ export class LocationMap {
   #wish = null; // what to show once there is room for it
 
   /** @param tiles {url, attribution}; url "" for none */
-  constructor(document, { outline, tiles }) {
+  constructor(document, { outlineUrl, tiles }) {
     this.#element = document.getElementById("map");
     this.#overviewElement = document.getElementById("map-overview");
-    this.#outline = outline;
+    this.#outline = outlineAt(outlineUrl);
     this.#tiles = tiles;
   }
 
@@ -75,6 +78,7 @@ export class LocationMap {
     this.#wish = this.#visible ? null : [fixes, chosen, { anew: anew || Boolean(this.#wish?.[2].anew) }];
     if (this.#wish) return;
     this.#layers.clearLayers();
+    fixes = fixes.filter(placed);
     const latest = fixes.at(-1) ?? null;
     const fix = chosen ?? latest;
     const another = fix?.id !== this.#shown?.id;
@@ -93,8 +97,11 @@ export class LocationMap {
       this.#dot(fixes[0], "first-fix", 5, "First");
     }
     if (chosen && chosen !== latest) this.#dot(latest, "later-fix", 5, "Latest");
-    if (fix.radius) this.#add(L.circle([fix.lat, fix.lon], { radius: fix.radius, className: "fix-circle", weight: 2 }));
-    this.#dot(fix, chosen ? "chosen-fix" : "latest-fix", 5, "");
+    const rings = outline(fix);
+    if (rings.length) this.#add(L.polygon(rings, { className: `fix-shape shape-${fix.shape.toLowerCase()}`, weight: 2, smoothFactor: 0.5 }));
+    // The centre of a sector is the mast, not the caller: it is drawn hollow.
+    const hollow = fix.shape === "ArcBand" ? " shape-centre" : "";
+    this.#dot(fix, `${chosen ? "chosen-fix" : "latest-fix"}${hollow}`, 5, "");
     this.#overviewDot?.remove();
     this.#overviewDot = L.circleMarker([fix.lat, fix.lon], { radius: 4, className: "latest-fix" }).addTo(this.#overview);
     this.#lookAround(fix);
@@ -109,13 +116,14 @@ export class LocationMap {
     if (this.#shown) this.#goTo(this.#shown, [this.#shown]);
   }
 
-  /** Show the surroundings and the others, but never so far out that the circle hides under its centre. */
+  /** Show the surroundings and the others, but never so far out that the shape hides under its centre. */
   #goTo(fix, others) {
     const centre = L.latLng(fix.lat, fix.lon);
-    const bounds = centre.toBounds(2.2 * Math.max(SURROUNDINGS, fix.radius ?? 0));
+    const far = reach(fix);
+    const bounds = centre.toBounds(2.2 * Math.max(SURROUNDINGS, far));
     for (const one of others) bounds.extend([one.lat, one.lon]);
     const zoom = Math.min(this.#map.getBoundsZoom(bounds, false, L.point(24, 24)), STREET + 1);
-    const close = fix.radius ? Math.ceil(2 * zoomFor(fix, VISIBLE)) / 2 : STREET;
+    const close = far ? Math.ceil(2 * zoomFor(fix, far, VISIBLE)) / 2 : STREET;
     if (zoom >= close) this.#view(bounds.getCenter(), zoom);
     else this.#view(centre, Math.min(close, this.#map.getMaxZoom()));
   }
@@ -129,8 +137,9 @@ export class LocationMap {
   /** Whether a position can be read where the map is: a map that jumps with every one cannot. */
   #showsWell(fix) {
     const zoom = this.#map.getZoom();
-    const around = L.latLng(fix.lat, fix.lon).toBounds(2 * (fix.radius ?? 0) + 1);
-    return zoom >= (fix.radius ? zoomFor(fix, VISIBLE * 0.75) : STREET) && this.#map.getBounds().pad(-0.15).contains(around);
+    const far = reach(fix);
+    const around = L.latLng(fix.lat, fix.lon).toBounds(2 * far + 1);
+    return zoom >= (far ? zoomFor(fix, far, VISIBLE * 0.75) : STREET) && this.#map.getBounds().pad(-0.15).contains(around);
   }
 
   #movedByHand() {
@@ -182,10 +191,10 @@ export class LocationMap {
   }
 }
 
-/** The zoom at which a fix's circle has a radius of that many pixels (Web Mercator, tiles of 256). */
-function zoomFor(fix, pixels) {
+/** The zoom at which so many metres around a fix are so many pixels (Web Mercator, tiles of 256). */
+function zoomFor(fix, metres, pixels) {
   const around = EQUATOR * Math.cos((fix.lat * Math.PI) / 180);
-  return Math.log2((pixels * around) / (256 * fix.radius));
+  return Math.log2((pixels * around) / (256 * metres));
 }
 
 /** Leaflet writes attributions as HTML; ours comes from a setting and stays text. */

@@ -1,3 +1,5 @@
+import { loadElement } from "./load-element.js";
+
 /**
  * The place of the map. Leaflet and our own map come after the first paint, and show then what
  * was asked for last; where they cannot be had, everything else goes on without a map.
@@ -45,8 +47,8 @@ export class MapFrame {
     if (this.#loading || this.#map) return;
     this.#loading = true;
     try {
-      const wanted = this.#styles.map((href) => this.#fetch("link", { rel: "stylesheet", href }));
-      if (!globalThis.L) wanted.push(this.#fetch("script", { src: this.#script }));
+      const wanted = this.#styles.map((href) => loadElement(this.#document, "link", { rel: "stylesheet", href }));
+      if (!globalThis.L) wanted.push(loadElement(this.#document, "script", { src: this.#script }));
       await Promise.all(wanted);
       const { LocationMap } = await import("./location-map.js");
       this.#element.replaceChildren();
@@ -59,18 +61,5 @@ export class MapFrame {
       this.#element.textContent = "The map could not be loaded. Positions are shown in words.";
     }
     this.#loading = false;
-  }
-
-  /** Add an element that loads something, once, and wait for that. */
-  #fetch(name, attributes) {
-    return new Promise((resolve, reject) => {
-      const element = Object.assign(this.#document.createElement(name), attributes);
-      element.onload = resolve;
-      element.onerror = () => {
-        element.remove();
-        reject(new Error(`cannot load ${element.src ?? element.href}`));
-      };
-      this.#document.head.append(element);
-    });
   }
 }

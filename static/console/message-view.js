@@ -16,9 +16,13 @@ export class MessageView {
   }
 
   #parts;
+  #shownParts = "";
 
-  /** @param {string} chat @param {object} message @param {object[]} fixes those that it brought */
-  show(chat, message, fixes, author, language) {
+  /**
+   * @param {string} chat @param {object} message
+   * @param {{author: string, language: string, located: boolean, passedOn: string}} around
+   */
+  show(chat, message, { author, language, located, passedOn }) {
     const { element } = this;
     const parts = this.#parts;
     element.dataset.messageId = message.id;
@@ -32,11 +36,11 @@ export class MessageView {
     if (language) parts.text.lang = language; // for the voice and the glyphs
     this.#showAttachments(attachmentsOf(message));
     parts.number.textContent = message.msgId === null ? "" : `No. ${message.msgId}`;
-    parts.place.hidden = fixes.length === 0;
+    parts.place.hidden = !located;
     parts.flags.textContent = flagWords(message.flags).join(", ");
     parts.flags.title = (message.flags ?? []).join(", ");
     if (message.direction === "out") this.#showDelivery(message);
-    else parts.again.hidden = parts.status.hidden = true;
+    else this.#showPassing(passedOn);
   }
 
   /** Show a text of ours that the server has not confirmed yet. */
@@ -71,21 +75,27 @@ export class MessageView {
     if (repeatable) again.dataset.sendAgain = message.id;
   }
 
-  #showAttachments(attachments) {
-    this.#parts.parts.hidden = attachments.length === 0;
-    this.#parts.parts.replaceChildren(
-      ...attachments.map((part) => {
-        const item = document.createElement("li");
-        const notes = flagWords([part.flag]);
-        item.textContent = [part.contentType, sizeWord(part.size), ...notes].join(" · ");
-        return item;
-      }),
-    );
+  /** A message that came for a chat which another control room has by now. */
+  #showPassing(words) {
+    const { status, again } = this.#parts;
+    again.hidden = true;
+    status.hidden = !words;
+    status.textContent = words;
   }
-}
 
-function sizeWord(bytes) {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} kB`;
-  return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+  /** Once: a picture is not fetched anew because a text was delivered. */
+  async #showAttachments(attachments) {
+    const shown = JSON.stringify(attachments);
+    if (shown === this.#shownParts) return;
+    this.#shownParts = shown;
+    const list = this.#parts.parts;
+    list.hidden = attachments.length === 0;
+    list.replaceChildren();
+    if (list.hidden) return;
+    list.append(Object.assign(document.createElement("li"), { textContent: `${attachments.length} attached` }));
+    const { attachmentItems } = await import("./attachment-list.js");
+    if (this.#shownParts !== shown) return;
+    list.replaceChildren(...attachmentItems(attachments));
+    list.dispatchEvent(new Event("grown", { bubbles: true }));
+  }
 }

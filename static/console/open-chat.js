@@ -21,16 +21,16 @@ export class OpenChat {
   }
 
   connect() {
-    const { calls, composer, conversation, position, pending, closing, store } = this.#console;
+    const { calls, composer, conversation, annex, pending, closing, store } = this.#console;
     const press = (id, act) => this.#document.getElementById(id).addEventListener("click", act);
     press("answer-this", () => calls.answer(this.chat));
     press("release-this", () => calls.release(this.chat));
     press("close-this", () => calls.askToClose(this.chat));
+    press("redirect-this", () => this.askToRedirect());
     composer.addEventListener("send", ({ detail }) => pending.add(detail.chat, detail.text));
-    conversation.addEventListener("show-fix", ({ detail }) => position.choose(detail));
+    conversation.addEventListener("show-fix", async ({ detail }) => (await annex.ready()).chooseFix(detail));
     conversation.addEventListener("take-back", ({ detail }) => pending.takeBack(detail));
     conversation.addEventListener("send-again", ({ detail }) => pending.add(this.chat, detail.text));
-    position.addEventListener("show-message", ({ detail }) => conversation.reveal(detail));
     closing.addEventListener("changed", ({ detail }) => detail === this.chat && this.refresh());
     store.addEventListener("card", ({ detail }) => detail === this.chat && this.refresh());
     pending.addEventListener("returned", ({ detail }) => this.#returned(detail));
@@ -44,7 +44,7 @@ export class OpenChat {
 
   /** Show a chat on all panes. */
   choose(chat, { write = false } = {}) {
-    const { records, conversation, position, composer, queue } = this.#console;
+    const { records, conversation, annex, composer, queue } = this.#console;
     if (chat !== this.chat) {
       this.#off?.abort();
       this.#off = new AbortController();
@@ -53,13 +53,13 @@ export class OpenChat {
       this.#record = records.open(chat);
       const { signal } = this.#off;
       for (const name of ["refilled", "fixes"]) {
-        this.#record.addEventListener(name, () => position.show(chat, this.#record.fixes), { signal });
+        this.#record.addEventListener(name, () => annex.showFixes(this.#record), { signal });
       }
-      for (const name of ["refilled", "additional"]) {
+      for (const name of ["refilled", "additional", "supplement"]) {
         this.#record.addEventListener(name, () => this.refresh(), { signal });
       }
       conversation.bind(this.#record);
-      position.show(chat, this.#record.fixes);
+      annex.showFixes(this.#record);
       this.refresh();
     }
     queue.choose(chat);
@@ -75,7 +75,7 @@ export class OpenChat {
 
   /** Bring heads, buttons, composer and caller in line with the chat's card. */
   refresh() {
-    const { store, composer, caller, closing } = this.#console;
+    const { store, composer, annex, closing } = this.#console;
     const card = this.chat && (store.cards.get(this.chat) ?? this.#record?.card);
     const byId = (id) => this.#document.getElementById(id);
     byId("conversation-empty").hidden = Boolean(this.chat);
@@ -83,16 +83,17 @@ export class OpenChat {
       // Nothing is known of it yet: at least nothing of the chat before may stay in its place.
       this.#shown = "";
       composer.bind(null);
-      for (const id of ["answer-this", "release-this", "close-this"]) byId(id).hidden = true;
+      annex.show(null, null);
+      for (const id of ["answer-this", "redirect-this", "release-this", "close-this"]) byId(id).hidden = true;
       byId("conversation-title").textContent = this.chat ? `#${this.chat}` : "No chat chosen";
       byId("conversation-state").textContent = "";
       return;
     }
-    caller.show(card, this.#record?.additional ?? []);
+    annex.show(card, this.#record);
     // A message changes none of what follows, and there may be a hundred in a second.
-    const { chat, caller: who, owner, session, endedBy, disposition } = card;
+    const { chat, caller: who, owner, session, endedBy, disposition, goneTo } = card;
     const may = store.me.commands;
-    const shown = JSON.stringify([chat, who, owner, session, endedBy, disposition, may, closing.has(chat)]);
+    const shown = JSON.stringify([chat, who, owner, session, endedBy, disposition, goneTo, may, closing.has(chat), store.peers]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#identity.dress(byId("conversation"), card);
@@ -104,10 +105,25 @@ export class OpenChat {
     keepingFocus(() => {
       byId("answer-this").hidden = Boolean(card.owner || card.disposition) || !store.may("claim");
       byId("release-this").hidden = !mine || Boolean(card.disposition) || !store.may("release") || closing.has(this.chat);
+      byId("redirect-this").hidden = !this.#redirectable(card);
       byId("close-this").hidden = !closable || !store.may("close");
       composer.bind(card);
       composer.update(card, lockReason(card, store, closing.has(this.chat)));
     }, () => byId("message-list"));
+  }
+
+  /** Ask whom to pass the chosen chat on to. */
+  async askToRedirect() {
+    const { store, annex, notices } = this.#console;
+    const card = store.cards.get(this.chat);
+    if (this.#redirectable(card)) (await annex.ready()).askToRedirect(card);
+    else if (card) notices.say(store.peers.length ? "Only an open chat of yours can be passed on." : "There is no other control room to pass a chat on to.");
+  }
+
+  #redirectable(card) {
+    const { store, closing } = this.#console;
+    return store.isMine(card) && card.session === "open" && !card.alert && !card.standalone && !card.disposition
+      && store.peers.length > 0 && store.may("redirect") && !closing.has(card.chat);
   }
 
   #markSeen() {
@@ -123,8 +139,13 @@ export class OpenChat {
   }
 }
 
+function sessionWords({ session, goneTo }, store) {
+  const peer = goneTo ? ` to ${store.peerName(goneTo)}` : "";
+  return `${SESSION[session]}${session === "open" ? "" : peer}`;
+}
+
 function stateWords(card, store) {
-  const mark = card.session === "open" ? "" : card.session === "stopped" ? endedWord(card.endedBy) : SESSION[card.session];
+  const mark = card.session === "open" ? "" : card.session === "stopped" ? endedWord(card.endedBy) : sessionWords(card, store);
   if (card.disposition) {
     const label = store.psap.dispositions.find((one) => one.value === card.disposition)?.label;
     return `Closed: ${label ?? card.disposition}`;

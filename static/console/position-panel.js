@@ -1,12 +1,13 @@
-import { accuracy, decimal, sexagesimal } from "./coordinates.js";
+import { decimal, sexagesimal } from "./coordinates.js";
+import { factRow } from "./facts.js";
 import { keepingFocus } from "./focus.js";
 import { Pace } from "./pace.js";
+import { addressOf, placeOf, sourceWords, sureWords } from "./position-words.js";
 import { age, clockTime, utcTime } from "./time.js";
-import { methodWord } from "./words.js";
 
 const PACE = 400;
 
-/** Words around the map: which fix is shown, how old, how sure, from which message. */
+/** Words around the map: which fix is shown, how old, how sure, its address, from which message. */
 export class PositionPanel extends EventTarget {
   #map;
   #clock;
@@ -14,6 +15,8 @@ export class PositionPanel extends EventTarget {
   #notices;
   #elements;
   #fixes = [];
+  #references = new Map();
+  #shownAddress = "";
   #chat = null;
   #chosenId = null;
   #moved = false; // the map, by hand
@@ -27,8 +30,9 @@ export class PositionPanel extends EventTarget {
     this.#outline = outline;
     this.#notices = notices;
     this.#elements = Object.fromEntries(
-      ["map", "position-facts", "position-none", "position-coordinates", "position-shape",
-        "position-method", "position-message", "position-age", "copy-decimal", "copy-dms", "show-latest"].map((id) => [id, document.getElementById(id)]),
+      ["map", "position-facts", "position-none", "position-coordinates", "position-shape", "position-actions",
+        "position-method", "position-message", "position-age", "position-address", "position-postal",
+        "position-civic", "copy-decimal", "copy-dms", "show-latest"].map((id) => [id, document.getElementById(id)]),
     );
   }
 
@@ -52,9 +56,13 @@ export class PositionPanel extends EventTarget {
     });
   }
 
-  /** @param {string|null} chat @param {object[]} fixes in the order of arrival */
-  show(chat, fixes) {
+  /**
+   * @param {string|null} chat @param {object[]} fixes in the order of arrival
+   * @param {Map<string, object>} references by id
+   */
+  show(chat, fixes, references = new Map()) {
     const anew = chat !== this.#chat;
+    this.#references = references;
     if (anew) {
       this.#chosenId = null;
       this.#moved = false;
@@ -77,31 +85,56 @@ export class PositionPanel extends EventTarget {
     return this.#fixes.find((one) => one.id === this.#chosenId) ?? this.#fixes.at(-1) ?? null;
   }
 
+  /** The fix whose coordinates are shown: the chosen one, or what stands in for an address alone. */
+  get #place() {
+    return placeOf(this.#fix, this.#fixes);
+  }
+
   #draw(anew) {
     const of = this.#elements;
     const fix = this.#fix;
+    const place = this.#place;
     const chosen = this.#chosenId !== null && fix !== this.#fixes.at(-1);
     of["position-facts"].hidden = !fix;
     of["position-none"].hidden = Boolean(fix) || !this.#chat;
     of["show-latest"].hidden = !(chosen || (this.#moved && fix));
-    this.#map.show(this.#fixes, chosen ? fix : null, { anew });
+    this.#map.show(this.#fixes, chosen ? place : null, { anew });
     if (!fix) return;
-    of["position-coordinates"].textContent = decimal(fix);
-    of["position-coordinates"].title = sexagesimal(fix);
+    of["position-actions"].hidden = !place;
+    of["position-coordinates"].textContent = place ? decimal(place) : "No coordinates, only an address";
+    of["position-coordinates"].title = place ? sexagesimal(place) : "";
     this.#country = "";
-    this.#showShape(fix);
-    this.#outline.countryAt(fix.lat, fix.lon).then((country) => {
-      if (this.#fix !== fix) return;
-      this.#country = country;
-      this.#showShape(fix);
-    });
-    of["position-method"].textContent = methodWord(fix.method);
+    this.#showShape();
+    this.#showAddress(fix);
+    if (place) {
+      this.#outline.countryAt(place.lat, place.lon).then((country) => {
+        if (this.#place !== place) return;
+        this.#country = country;
+        this.#showShape();
+      });
+    }
+    of["position-method"].textContent = sourceWords(fix, this.#references.get(String(fix.reference)));
     of["position-message"].textContent = fix.msgId === null ? "from a message" : `from message ${fix.msgId}`;
     this.#tick();
   }
 
-  #showShape(fix) {
-    this.#elements["position-shape"].textContent = [accuracy(fix), this.#country].filter(Boolean).join(" · ");
+  #showShape() {
+    const place = this.#place;
+    const older = place && place.messageId !== this.#fix.messageId ? `of ${clockTime(place.at)}, before the address` : "";
+    this.#elements["position-shape"].textContent = place
+      ? [sureWords(place), this.#country, older].filter(Boolean).join(" · ")
+      : "Not on the map";
+  }
+
+  #showAddress(fix) {
+    const of = this.#elements;
+    const address = addressOf(fix, this.#fixes);
+    const shown = JSON.stringify(address);
+    if (shown === this.#shownAddress) return;
+    this.#shownAddress = shown;
+    of["position-address"].hidden = !address;
+    of["position-postal"].textContent = address?.line ?? "";
+    of["position-civic"].replaceChildren(...(address?.rows ?? []).map(([label, value]) => factRow(label, value)));
   }
 
   #tick() {
@@ -113,7 +146,8 @@ export class PositionPanel extends EventTarget {
   }
 
   async #copy(format) {
-    const text = format(this.#fix);
+    if (!this.#place) return;
+    const text = format(this.#place);
     const done = await copyText(text);
     this.#notices.say(done ? `Copied ${text}` : `Could not copy. The coordinates are ${text}`);
   }

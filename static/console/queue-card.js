@@ -1,5 +1,5 @@
-import { accuracy } from "./coordinates.js";
 import { needsClosing } from "./chat-store.js";
+import { accuracy } from "./coordinates.js";
 import { age, clockTime, utcTime } from "./time.js";
 import { callerWord, isTest, languageWord, lifeWord, serviceWord } from "./words.js";
 
@@ -23,16 +23,16 @@ export class QueueCard {
     this.open = this.element.querySelector(".card-open");
     this.answer = this.element.querySelector(".card-answer");
     this.#parts = Object.fromEntries(
-      ["name", "key", "test", "service", "language", "place", "preview", "age", "unread", "closing",
-        "undelivered", "owner", "life"].map((part) => [part, this.element.querySelector(`.card-${part}`)]),
+      ["name", "key", "test", "silent", "marks-of", "service", "language", "place", "preview", "age", "unread",
+        "closing", "undelivered", "returned", "owner", "life"].map((part) => [part, this.element.querySelector(`.card-${part}`)]),
     );
     this.#set(this.element.querySelector(".chat-tag"), "tag", `#${chat}`);
   }
 
   #parts;
 
-  /** @param {object} view {section, card, tone, key, unread, undelivered, mayClaim} */
-  show({ section, card, tone, key, unread, undelivered, mayClaim }) {
+  /** @param {object} view {section, card, tone, key, unread, undelivered, returned, mayClaim} */
+  show({ section, card, tone, key, unread, undelivered, returned, mayClaim }) {
     const { element } = this;
     const parts = this.#parts;
     this.card = card;
@@ -41,14 +41,19 @@ export class QueueCard {
     if (this.#new("tone", tone)) element.dataset.tone = tone;
     this.#set(parts.name, "name", callerWord(card));
     this.#set(parts.key, "key", key ? `Alt+${key}` : "");
-    parts.test.hidden = !isTest(card.service);
+    if (this.#new("alert", Boolean(card.alert))) element.classList.toggle("is-data", Boolean(card.alert));
+    parts.test.hidden = !(card.test || isTest(card.service));
+    parts.silent.hidden = !card.silent;
+    const marks = markWords(card);
+    if (this.#set(parts["marks-of"], "marks", marks)) parts["marks-of"].title = marks;
     this.#set(parts.service, "service", serviceWord(card.service));
     this.#set(parts.language, "language", languageWord(card.caller.language, { region: false }));
     this.#set(parts.place, "place", placeWords(card.fix));
-    this.#set(parts.preview, "preview", card.preview ?? "");
+    this.#set(parts.preview, "preview", card.preview || (card.alert ? "Data, nobody is writing" : ""));
     this.#set(parts.unread, "unread", unread ? `${unread} new` : "");
     parts.closing.hidden = !needsClosing(card);
     parts.undelivered.hidden = !undelivered;
+    parts.returned.hidden = !returned;
     this.#set(parts.owner, "owner", section === "others" ? card.owner.name : "");
     this.#set(parts.life, "life", lifeWord(card));
     const liveness = card.standalone ? "none" : card.liveness;
@@ -58,7 +63,7 @@ export class QueueCard {
     if (this.#new("rings", Boolean(card.ringingSince))) {
       this.answer.classList.toggle("ring", Boolean(card.ringingSince));
     }
-    const verb = needsClosing(card) && !card.ringingSince ? "Take over" : "Answer";
+    const verb = card.alert ? "Take" : needsClosing(card) && !card.ringingSince ? "Take over" : "Answer";
     this.#set(this.answer, "answer", verb);
     const label = `${verb} #${this.chat} ${callerWord(card)}`;
     if (this.#new("label", label)) this.answer.ariaLabel = label;
@@ -97,6 +102,17 @@ export class QueueCard {
   }
 }
 
-function placeWords(fix) {
-  return fix ? `${fix.lat.toFixed(4)}, ${fix.lon.toFixed(4)} ${accuracy(fix)}` : "No position yet";
+/** Marks of a card that are no state of their own: short, since names need the room. */
+function markWords({ cameFrom, unprotected, session, references }) {
+  return [
+    session === "redirecting" && "Redirecting", cameFrom && "Passed on", references?.unlisted > 0 && "Fetch?",
+    unprotected && "Unprotected",
+  ].filter(Boolean).join(" · ");
+}
+
+/** Where a chat is, in a line: coordinates, else the address, else that neither is known. */
+export function placeWords(fix) {
+  if (!fix) return "No position yet";
+  if (!Number.isFinite(fix.lat)) return fix.civic?.line || "Address only";
+  return `${fix.lat.toFixed(4)}, ${fix.lon.toFixed(4)} ${accuracy(fix)}`;
 }

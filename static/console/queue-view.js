@@ -158,6 +158,7 @@ export class QueueView extends EventTarget {
       key: card.key,
       unread: this.#store.unread.get(card.chat) ?? 0,
       undelivered: this.#store.undelivered.has(card.chat),
+      returned: this.#store.returned.has(card.chat),
       mayClaim: this.#store.may("claim"),
     });
     card.tick((at) => this.#clock.since(at));

@@ -1,4 +1,5 @@
 import { ConversationRecord } from "./conversation-record.js";
+import { Pace } from "./pace.js";
 
 const KEPT = 24;
 const RETRY = 1_500;
@@ -33,6 +34,8 @@ export class RecordShelf extends EventTarget {
     } else {
       record = new ConversationRecord(chat);
       record.addEventListener("gap", () => this.#catchUp([record]));
+      const supplement = new Pace(RETRY, () => this.#load(record, (body) => record.supplement(body)));
+      record.addEventListener("outdated", () => supplement.ask());
       this.#load(record);
     }
     this.#records.set(chat, record);
@@ -75,7 +78,7 @@ export class RecordShelf extends EventTarget {
     if (reply.more) await this.#catchUp(wanted);
   }
 
-  async #load(record) {
+  async #load(record, take = (body) => record.fill(body)) {
     const address = this.#address.replace("{chat}", encodeURIComponent(record.chat));
     try {
       const response = await fetch(address, {
@@ -91,10 +94,10 @@ export class RecordShelf extends EventTarget {
         return;
       }
       if (!response.ok) throw new Error(`status ${response.status}`);
-      record.fill(await response.json());
+      take(await response.json());
     } catch {
       setTimeout(() => {
-        if (this.#records.get(record.chat) === record) this.#load(record);
+        if (this.#records.get(record.chat) === record) this.#load(record, take);
       }, RETRY);
     }
   }

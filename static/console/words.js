@@ -68,7 +68,8 @@ export const LIVENESS = {
 const LIVENESS_SHORT = { alive: "Phone answers", background: "Background", lost: "Phone lost" };
 
 /** What a card says of the app; a message outside any chat is followed by no signs of life. */
-export function lifeWord({ standalone, session, liveness }) {
+export function lifeWord({ alert, standalone, session, liveness }) {
+  if (alert) return "Data";
   if (standalone) return "Single message";
   return session === "open" ? LIVENESS_SHORT[liveness] ?? "" : "";
 }
@@ -105,7 +106,8 @@ export function deliveryWord(message) {
     case "delivered": return { text: "Delivered", grave: false };
     case "deferred":
       return { text: "Deferred: phone out of reach, goes out when it is back", grave: true };
-    case "cancelled": return { text: "Not sent: the chat had ended", grave: true };
+    case "cancelled":
+      return { text: message.cause === "redirect" ? "Not sent: the chat was redirected" : "Not sent: the chat had ended", grave: true };
     case "failed": return { text: `Not delivered: ${causeOf(message)}`, grave: true };
     default: return { text: message.status ?? "", grave: false };
   }
@@ -118,6 +120,15 @@ function causeOf(message) {
   return `${who} (SIP ${[sipStatus, cause?.replace(String(sipStatus), "").trim()].filter(Boolean).join(" ")})`;
 }
 
+/** What became of a message that came for a chat which is elsewhere; "" for all others. */
+export function relayWords(relay, peerName) {
+  if (!relay) return "";
+  const name = peerName(relay.target);
+  if (relay.status === "relayed") return `Passed on to ${name}`;
+  if (relay.status === "failed") return `Could not be passed on to ${name}${relay.sipStatus ? ` (SIP ${relay.sipStatus})` : ""}`;
+  return `Being passed on to ${name}`;
+}
+
 const FLAGS = new Map([
   ["invalid-text", "some characters could not be read"],
   ["truncated", "cut because of its size"],
@@ -125,6 +136,12 @@ const FLAGS = new Map([
   ["unsplittable", "broken, shown as it came"],
   ["nested-too-deep", "nested too deep, shown as it came"],
   ["not-asserted", "sender not confirmed by the network"],
+  ["msg-id-gap", "a message before this one is missing"],
+  ["out-of-order", "arrived after a later one"],
+  ["msg-id-repeated", "its number came twice"],
+  ["geolocation-part-missing", "names a location that is not in it"],
+  ["geolocation-unusable", "names a location that cannot be fetched"],
+  ["acknowledged-before-commit", "acknowledged to the phone before it was stored"],
 ]);
 
 /** Flags that matter to a call-taker, in words. */

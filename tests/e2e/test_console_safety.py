@@ -7,7 +7,7 @@ from tests.support.cuttable import CuttableProxy
 from tests.support.desk import Desk
 from tests.support.instance import Instance
 
-CIRCLE_AND_DOT = """() => ["fix-circle", "latest-fix"].map((name) =>
+CIRCLE_AND_DOT = """() => ["fix-shape", "latest-fix"].map((name) =>
     document.querySelector(`#map path.${name}`).getBoundingClientRect().width)"""
 
 

@@ -1,0 +1,134 @@
+import { AlarmStrip } from "./alarm-strip.js";
+import { CallerPanel } from "./caller-panel.js";
+import { ChatMarks } from "./chat-marks.js";
+import { CloseDialog } from "./close-dialog.js";
+import { ConfirmDialog } from "./confirm-dialog.js";
+import { outlineAt } from "./country-outline.js";
+import { ErrandDesk } from "./errand-desk.js";
+import { hostOf } from "./reference-words.js";
+import { PositionPanel } from "./position-panel.js";
+import { RedirectDialog } from "./redirect-dialog.js";
+import { RedirectStrip } from "./redirect-strip.js";
+import { ReferenceList } from "./reference-list.js";
+import { ReportDialog } from "./report-dialog.js";
+import { ReportPanel } from "./report-panel.js";
+import { TestCalls } from "./test-calls.js";
+import { callerWord } from "./words.js";
+
+/**
+ * All of the screen that comes after the first paint: the caller's side, what sets a chat apart,
+ * the dialogs, redirects, references, reports, test calls and the alarms of the instance. One
+ * import brings it.
+ */
+export class Annex {
+  #console;
+  #card = null;
+  #record = null;
+  #caller;
+  #position;
+  #marks;
+  #strip;
+  #redirect;
+  #references;
+  #reports;
+  #report;
+  #alarms;
+  #tests;
+
+  #errands;
+
+  /** @param console the Console @param identity */
+  constructor(document, console, identity) {
+    const outline = outlineAt(document.body.dataset.outlineUrl);
+    const { store, clock, map, notices } = console;
+    this.#console = console;
+    this.confirm = new ConfirmDialog(document, { identity });
+    this.closeDialog = new CloseDialog(document, { identity });
+    this.#errands = new ErrandDesk(console);
+    this.#caller = new CallerPanel(document, { identity, clock, lostAfter: () => store.psap.lostAfter });
+    this.#position = new PositionPanel(document, { map, clock, outline, notices });
+    this.#marks = new ChatMarks(document, { peerName: (uri) => store.peerName(uri) });
+    this.#strip = new RedirectStrip(document, { store });
+    this.#redirect = new RedirectDialog(document, { identity });
+    this.#references = new ReferenceList(document);
+    this.#reports = new ReportPanel(document, { nameOf: (username) => store.nameOf(username) });
+    this.#report = new ReportDialog(document, { identity });
+    this.#alarms = new AlarmStrip(document, { store, notices });
+    this.#tests = new TestCalls(document, { address: document.body.dataset.tests });
+  }
+
+  connect() {
+    const parts = [this.confirm, this.closeDialog, this.#caller, this.#position, this.#strip, this.#redirect, this.#references, this.#reports,
+      this.#report, this.#alarms, this.#tests];
+    for (const part of parts) part.connect();
+    const { open, conversation, closing } = this.#console;
+    const errands = this.#errands;
+    this.closeDialog.addEventListener("close", ({ detail }) => closing.start(detail.card, detail));
+    this.#position.addEventListener("show-message", ({ detail }) => conversation.reveal(detail));
+    this.#redirect.addEventListener("redirect", ({ detail }) => errands.redirect(detail));
+    this.#strip.addEventListener("take-back", ({ detail }) => errands.takeBack(detail));
+    this.#references.addEventListener("fetch", ({ detail }) => this.#fetch(detail));
+    this.#reports.addEventListener("report", () => {
+      const { signalling } = this.#record ?? {};
+      this.#report.ask(this.#card, signalling?.source);
+    });
+    this.#report.addEventListener("report", ({ detail }) => errands.reportSource(detail));
+    this.#tests.addEventListener("choose", ({ detail }) => open.choose(detail));
+  }
+
+  /** Show a chat. @param {?object} card @param {?object} record */
+  show(card, record) {
+    this.#card = card;
+    this.#record = record;
+    this.#caller.show(card, record?.additional ?? [], record?.signalling ?? {});
+    this.#marks.show(card);
+    this.#strip.show(card, record);
+    this.#showErrands();
+  }
+
+  /** Show the positions of a chat. */
+  showFixes(record) {
+    this.#position.show(record.chat, record.fixes, record.references);
+  }
+
+  /** Show the position that a message brought. */
+  chooseFix(messageId) {
+    this.#position.choose(messageId);
+  }
+
+  askToRedirect(card) {
+    const { store, drafts } = this.#console;
+    this.#redirect.ask(card, store.peers, store.psap.redirectText ?? "", drafts.read(card.chat));
+  }
+
+  #showErrands() {
+    const { store } = this.#console;
+    const record = this.#record;
+    const mine = store.isMine(this.#card);
+    this.#references.show(record?.references.size ? referencesOf(record, store) : [], store.may("fetch-reference"));
+    this.#reports.show([...(record?.reports.values() ?? [])],
+      Boolean(store.psap.reports) && mine && store.may("report-source") && !this.#card.disposition);
+  }
+
+  /** A host that nobody has listed learns from us that somebody needs help: that is asked first. */
+  async #fetch(reference) {
+    const card = this.#card;
+    const host = hostOf(reference.url);
+    if (reference.status === "unlisted" && !(await this.confirm.ask({
+      title: `Ask ${host}?`,
+      text: `This host is not on the list of trusted servers. It learns that this control room looks for ${callerWord(card)}. That you allowed it is recorded. Address: ${reference.url}`,
+      verb: "Fetch anyway",
+      card,
+    }))) return;
+    this.#errands.fetchReference(card.chat, reference);
+  }
+}
+
+/** The references of a chat, each with the time of its last event and the name of who allowed it. */
+function referencesOf(record, store) {
+  const at = new Map(record.events.filter(({ data }) => data?.reference)
+    .map((event) => [String(event.data.reference), event.at]));
+  return [...record.references.values()].map((one) => ({
+    ...one, fetchedAt: at.get(one.id), allowedBy: one.allowedBy && store.nameOf(one.allowedBy),
+  }));
+}
