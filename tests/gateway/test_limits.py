@@ -9,6 +9,7 @@ from sipgateway.flows import Flows
 from sipgateway.intake import Intake
 from sipgateway.presence import Presence
 from sipgateway.tcp import Buffers, TcpConnection, TcpListener
+from sipgateway.testcalls import TakenTests
 from tests.support.caller import Caller
 
 
@@ -73,6 +74,7 @@ def intake_of(journal):
         configuration=Configuration,
         commits_succeed=lambda: True,
         overload=None,
+        tests=TakenTests(lambda: 0.0),
         figures=GatewayFigures(),
         clock=lambda: 0.0,
     )
