@@ -11,7 +11,10 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
 
-from psap.admin_forms import PsapForm, ServiceNumberForm, TrunkForm
+from psap import admin_certificates  # noqa: F401  (registers its models)
+from psap.admin_forms import PsapForm, ServiceNumberForm
+from psap.admin_read_only import ReadOnlyAdmin
+from psap.admin_trunk import TrunkForm
 from psap.models import LoginFailure, Psap, ServiceNumber, ServiceProcess, Trunk, User
 from psap.roles import follow_roles
 
@@ -41,7 +44,13 @@ class ServiceNumberAdmin(admin.ModelAdmin):
 @admin.register(Trunk)
 class TrunkAdmin(admin.ModelAdmin):
     form = TrunkForm
-    list_display = ("name", "outbound_proxy", "trusted_networks")
+    list_display = ("name", "enabled", "transport", "port", "outbound_proxy", "trusted_networks")
+    fieldsets = (
+        (None, {"fields": ("name", "enabled", "transport", "port")}),
+        ("Peers", {"fields": ("trusted_networks", "upstream_copes_with_503")}),
+        ("TLS", {"fields": ("certificate", "authorities", "allowed_names", "tls_version")}),
+        ("Sending", {"fields": ("outbound_proxy", "fallback", "username", "password")}),
+    )
 
 
 @admin.register(User)
@@ -111,19 +120,6 @@ def _may_touch(request: HttpRequest, user: models.Model | None) -> bool:
 
 def _to_the_second(moment: datetime) -> str:
     return timezone.localtime(moment).isoformat(" ", "seconds")
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that the programs write and people only read."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
 
 
 @admin.register(ServiceProcess)

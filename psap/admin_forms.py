@@ -4,11 +4,9 @@ from typing import Any
 
 from django import forms
 
-from psap.models import Psap, ServiceNumber, Trunk
+from psap.models import Psap, ServiceNumber
 from psap.validation import (
-    validate_networks,
     validate_number,
-    validate_outbound_proxy,
     validate_public_uri,
     validate_service_urn,
 )
@@ -40,26 +38,6 @@ class PsapForm(forms.ModelForm):
         if interval and lost and lost <= interval:
             self.add_error("lost_after", "Must be longer than the time between heartbeats.")
         return cleaned
-
-
-class TrunkForm(forms.ModelForm):
-    """A trunk: a proxy that is a SIP URI, networks that are networks."""
-
-    class Meta:
-        model = Trunk
-        fields = ("name", "outbound_proxy", "username", "password", "trusted_networks")
-        widgets = {"password": forms.PasswordInput(render_value=True)}
-
-    def clean_outbound_proxy(self) -> str:
-        value: str = self.cleaned_data["outbound_proxy"].strip()
-        if value:
-            validate_outbound_proxy(value)
-        return value
-
-    def clean_trusted_networks(self) -> str:
-        value: str = self.cleaned_data["trusted_networks"]
-        validate_networks(value)
-        return " ".join(value.split())
 
 
 class ServiceNumberForm(forms.ModelForm):

@@ -6,6 +6,10 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from psap.alarms import current_alarms
 
 
 class ConfigurationSite(AdminSite):
@@ -14,6 +18,13 @@ class ConfigurationSite(AdminSite):
     site_title = site_header = "Leitstand"
     index_title = "Configuration"
     site_url = "/"
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Show what needs attention above what can be configured."""
+        alarms = current_alarms(timezone.now())
+        return super().index(request, {"alarms": alarms, **(extra_context or {})})
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.contrib.auth.hashers import make_password
@@ -9,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from psap.credentials import draw_credentials, read_credentials, write_credentials
+from psap.devca import install_dev_certificates, own_names, write_dev_certificates
 from psap.models import (
     ADMINISTRATOR,
     CALL_TAKER,
@@ -50,16 +52,28 @@ USERS = (
 
 
 @transaction.atomic
-def seed_demo(*, public_uri: str, outbound_proxy: str, credentials_path: Path) -> None:
+def seed_demo(
+    *,
+    public_uri: str,
+    outbound_proxy: str,
+    credentials_path: Path,
+    certificates: Path | None = None,
+    host: str = "",
+) -> None:
     """Fill an empty database; on one in use only see to the roles and the credentials file.
 
     What an administrator changed or deleted stays so. A credentials file that is missing is made
-    again, with new passwords for those demo users that there still are.
+    again, with new passwords for those demo users that there still are. With a directory for
+    `certificates` there is a TLS trunk too, with what `devca` makes.
     """
     ensure_roles()
     first = not Psap.objects.exists()
     if first:
         _configure(public_uri, outbound_proxy)
+        if certificates is not None:
+            names = own_names(host, public_uri)
+            write_dev_certificates(certificates, names=names, now=datetime.now(UTC))
+            install_dev_certificates(certificates)
     if first or not credentials_path.exists():
         _seed_users(credentials_path, make_missing=first)
 

@@ -12,6 +12,9 @@ _ADDRESS = re.compile(rf"sips?:(?:{_USER}@)?({_HOST})(?::(\d{{1,5}}))?")
 _PARAMETER = re.compile(r"[A-Za-z0-9\-_.!~*'+%]+(?:=[A-Za-z0-9\-_.!~*'+%\[\]:&$]+)?")
 _TRANSPORTS = ("udp", "tcp", "tls")
 _URN = re.compile(r"urn:service:[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
+_DNS_NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s*]+")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,31}")
 
 
@@ -31,12 +34,16 @@ def validate_sip_uri(value: str) -> None:
         _require_parameter(parameter)
 
 
-def validate_outbound_proxy(value: str) -> None:
-    """Accept a SIP URI that the gateway can send to: over UDP or TCP."""
-    validate_sip_uri(value)
+def leads_over_tls(value: str) -> bool:
+    """Say whether a SIP URI leads over TLS by its own words."""
     parameters = [part.strip().lower() for part in _split_parameters(value)[1:]]
-    if value.lower().startswith("sips:") or "transport=tls" in parameters:
-        raise ValidationError("The gateway does not send over TLS yet. Use udp or tcp.")
+    return value.lower().startswith("sips:") or "transport=tls" in parameters
+
+
+def names_transport(value: str) -> bool:
+    """Say whether a SIP URI has a transport parameter."""
+    parameters = [part.strip().lower() for part in _split_parameters(value)[1:]]
+    return any(parameter.startswith("transport=") for parameter in parameters)
 
 
 def validate_public_uri(value: str) -> None:
@@ -82,6 +89,17 @@ def validate_networks(value: str) -> None:
                 "“%(network)s” is no network (%(why)s). Write 192.0.2.0/24 or 2001:db8::/32.",
                 params={"network": network, "why": str(error)},
             ) from None
+
+
+def validate_certificate_names(value: str) -> None:
+    """Accept names that certificates carry: DNS names, `*.name` for one label, URIs."""
+    for name in value.split():
+        if not (_DNS_NAME.fullmatch(name) or _URI.fullmatch(name)):
+            raise ValidationError(
+                "“%(name)s” is no name of a certificate. Write esrp.example.org, *.example.org "
+                "or sip:example.org.",
+                params={"name": name},
+            )
 
 
 def validate_service_urn(value: str) -> None:

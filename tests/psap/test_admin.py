@@ -100,11 +100,12 @@ def test_there_is_one_psap_that_is_changed_but_never_added_or_deleted(admin: Cli
 
 
 def test_a_trunk_with_a_broken_proxy_or_network_is_refused(admin: Client):
-    values = {"name": "north", "outbound_proxy": "proxy", "trusted_networks": "10.0.0.0/33"}
+    plain = {"name": "north", "transport": "plain", "tls_version": "1.2", "port": "5070"}
+    values = plain | {"outbound_proxy": "proxy", "trusted_networks": "10.0.0.0/33"}
     errors = _errors(admin, "/admin/psap/trunk/add/", values)
     assert "is no SIP URI" in errors
     assert "is no network" in errors
-    good = {"name": "north", "outbound_proxy": "sip:p;transport=tcp", "trusted_networks": "::1"}
+    good = plain | {"outbound_proxy": "sip:p;transport=tcp", "trusted_networks": "::1"}
     assert admin.post("/admin/psap/trunk/add/", good).status_code == 302
     assert Trunk.objects.filter(name="north").exists()
 

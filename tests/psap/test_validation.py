@@ -6,9 +6,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from psap.validation import (
+    validate_certificate_names,
     validate_networks,
     validate_number,
-    validate_outbound_proxy,
     validate_public_uri,
     validate_service_urn,
     validate_sip_uri,
@@ -27,6 +27,8 @@ from psap.validation import (
         (validate_networks, ""),
         (validate_service_urn, "urn:service:sos"),
         (validate_service_urn, "urn:service:sos.animal-control"),
+        (validate_certificate_names, "esrp.example.org *.bcf.example.org\nsip:example.org"),
+        (validate_certificate_names, ""),
         (validate_number, "112"),
         (validate_number, "+43316112"),
     ],
@@ -47,8 +49,9 @@ def test_it_takes(validate: Callable[[str], None], value: str):
         (validate_sip_uri, "sip:[1:2]:5060", "is no IPv6 address"),
         (validate_sip_uri, "sip:host;transport=sctp", "Use udp, tcp or tls"),
         (validate_sip_uri, "sip:host;;lr", "is no SIP URI parameter"),
-        (validate_outbound_proxy, "sips:host", "does not send over TLS yet"),
-        (validate_outbound_proxy, "sip:host;transport=tls", "does not send over TLS yet"),
+        (validate_certificate_names, "esrp.example.org *", "“*” is no name"),
+        (validate_certificate_names, "*.*.example.org", "is no name"),
+        (validate_certificate_names, "esrp..example.org", "is no name"),
         (validate_public_uri, "sip:127.0.0.1", "with a user"),
         (validate_public_uri, "sip:psap@host;transport=tcp", "without parameters"),
         (validate_networks, "10.0.0.0/8 nonsense", "“nonsense” is no network"),

@@ -15,4 +15,6 @@ class Command(BaseCommand):
             public_uri=environment.public_uri,
             outbound_proxy=environment.outbound_proxy,
             credentials_path=environment.state_dir / "credentials.json",
+            certificates=environment.state_dir / "devca",
+            host=environment.host,
         )

@@ -9,11 +9,12 @@ from psap.project.launch.errors import LaunchError
 
 def require_free_ports(environment: Environment) -> None:
     """Bind every port once; raises LaunchError naming the first that is taken and its variable."""
-    http, sip = environment.http_port, environment.sip_port
+    http, sip, sips = environment.http_port, environment.sip_port, environment.sips_port
     wanted = (
         (http, socket.SOCK_STREAM, "PSAP_HTTP_PORT"),
         (sip, socket.SOCK_STREAM, "PSAP_SIP_PORT"),
         (sip, socket.SOCK_DGRAM, "PSAP_SIP_PORT"),
+        (sips, socket.SOCK_STREAM, "PSAP_SIPS_PORT"),
     )
     held: list[socket.socket] = []
     try:

@@ -12,6 +12,12 @@ from psap.project.environment import Environment
 
 TIMEOUT = 0.5
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+# What listens on the instance's own ports, PSAP_SIP_PORT (plain) and PSAP_SIPS_PORT (tls).
+LISTENING = """
+SELECT transport FROM psap_trunk
+WHERE enabled AND (port IS NULL OR port = CASE transport WHEN 'tls' THEN %s ELSE %s END)
+UNION SELECT 'plain' WHERE NOT EXISTS (SELECT FROM psap_trunk)
+"""
 LATEST_BEATS = "SELECT name, max(beat_at) FROM psap_serviceprocess GROUP BY name"
 
 
@@ -40,9 +46,36 @@ def web_answers(environment: Environment) -> bool:
 
 
 def gateway_answers(environment: Environment) -> bool:
-    """Whether OPTIONS gets 200 over UDP and over TCP (RFC 3261 clause 11)."""
+    """Whether every port that a trunk has listens: OPTIONS gets 200 over UDP and over TCP
+    (RFC 3261 clause 11), the port for TLS takes connections.
+    """
     kinds = (("UDP", socket.SOCK_DGRAM), ("TCP", socket.SOCK_STREAM))
-    return all(_options(environment, name, kind) for name, kind in kinds)
+    answering = set()
+    if all(_options(environment, name, kind) for name, kind in kinds):
+        answering.add("plain")
+    if _takes_connections(environment):
+        answering.add("tls")
+    return answering == {"plain", "tls"} or _listening(environment) <= answering
+
+
+def _listening(environment: Environment) -> set[str]:
+    """Return the transports that ought to listen; both while the database does not say."""
+    try:
+        with psycopg.connect(environment.database_url, connect_timeout=2) as connection:
+            rows = connection.execute(LISTENING, (environment.sips_port, environment.sip_port))
+            return {transport for (transport,) in rows}
+    except psycopg.Error:
+        return {"plain", "tls"}
+
+
+def _takes_connections(environment: Environment) -> bool:
+    try:
+        socket.create_connection(
+            (reachable_host(environment), environment.sips_port), TIMEOUT
+        ).close()
+    except OSError:
+        return False
+    return True
 
 
 def _options(environment: Environment, transport: str, kind: socket.SocketKind) -> bool:
