@@ -1,18 +1,18 @@
-"""Civic addresses (RFC 5139, RFC 6848): fields by element name, and the address in one line."""
+"""Civic addresses (RFC 5139, RFC 6848): fields by element name, or all in one line."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from sipgateway.protocol.xml import Element
 
 MAX_FIELDS = 50
 VALUE_LIMIT = 200
 NAME_LIMIT = 20
-LINE = "line"
-"""Beside the elements: the address as people write it."""
 
 
 def civic_address(element: Element) -> dict[str, str]:
-    """The fields of a `civicAddress` that say something, and `line`; {} when none does.
+    """The fields of a `civicAddress` that say something; {} when none does.
 
     Extensions of RFC 6848 are kept under their local names; of a name given twice, the first.
     """
@@ -20,16 +20,14 @@ def civic_address(element: Element) -> dict[str, str]:
     for found in element.iterchildren("{*}*"):
         name = found.tag.rpartition("}")[2]
         value = " ".join((found.text or "").split())[:VALUE_LIMIT]
-        if value and name != LINE and len(name) <= NAME_LIMIT:
+        if value and len(name) <= NAME_LIMIT:
             fields.setdefault(name, value)
             if len(fields) == MAX_FIELDS:
                 break
-    if fields:
-        fields[LINE] = civic_line(fields)
     return fields
 
 
-def civic_line(fields: dict[str, str]) -> str:
+def civic_line(fields: Mapping[str, str]) -> str:
     """One line such as `Hospital, Ring 12a, floor 3, 1010 Wien, AT`; order as in Central Europe."""
 
     def words(*names: str) -> str:
