@@ -15,8 +15,10 @@ from django.db import connection, connections
 
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
+from chats.services.redirect_chat import redirect_chat
 from chats.services.send_text import send_text
-from psap.models import Psap, Trunk, User
+from chats.services.take_back import take_back
+from psap.models import Peer, Psap, Trunk, User
 from tests.support.chats import make_psap, make_user
 
 Result = TypeVar("Result")
@@ -132,6 +134,32 @@ class Record:
                 chat_id=chat, call_taker=_cora(), disposition="resolved", text=text, now=_now()
             )
         )
+
+    def peer(self, name: str, uri: str, *, agreement: bool = True) -> int:
+        """Enter another PSAP in the configuration; returns its id."""
+        made = self.run(
+            lambda: Peer.objects.update_or_create(
+                name=name, defaults={"uris": uri, "agreement": agreement}
+            )
+        )
+        return made[0].pk
+
+    def redirect(self, chat: int, peer: int, text: str = "", *, override: bool = False) -> None:
+        """Have `cora` redirect a chat."""
+        self.run(
+            lambda: redirect_chat(
+                chat_id=chat,
+                call_taker=_cora(),
+                peer_id=peer,
+                text=text,
+                override=override,
+                now=_now(),
+            )
+        )
+
+    def take_back(self, chat: int) -> None:
+        """Have `cora` end a redirect under way."""
+        self.run(lambda: take_back(chat_id=chat, call_taker=_cora(), now=_now()))
 
     def leave_empty(self) -> None:
         """Delete everything and close all connections."""
