@@ -46,7 +46,6 @@ class GatewayFigures:
         self.absorbed = 0
         self.journaled = 0
         self.arrivals = 0
-        self.heartbeats_left_out = 0
         self.commit = Histogram()
         self.answer = Histogram()
         self.gauges: dict[str, Callable[[], Any]] = {}
@@ -68,7 +67,6 @@ class GatewayFigures:
             "leitstand_messages_journaled_total": self.journaled,
             "leitstand_test_calls_refused_total": self.answers[486],
             "leitstand_deliveries_total": [[s, n] for s, n in sorted(self.deliveries.items())],
-            "leitstand_heartbeats_left_out_total": self.heartbeats_left_out,
             "leitstand_commit_seconds": self.commit.snapshot(),
             "leitstand_answer_seconds": self.answer.snapshot(),
             **{name: ask() for name, ask in self.gauges.items()},

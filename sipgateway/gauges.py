@@ -46,6 +46,7 @@ def register_gauges(
         "leitstand_projection_waiting": lambda: projector.waiting,
         "leitstand_open_chats": lambda: len(presence),
         "leitstand_outgoing_requests": lambda: len(outgoing),
+        "leitstand_heartbeats_left_out_total": lambda: outgoing.throttle.left_out,
         "leitstand_overload_active": lambda: int(overload.is_active),
         "leitstand_overload_oc_percent": lambda: overload.report.loss,
     }

@@ -54,6 +54,8 @@ class Heartbeats:
         flow = self._routes.live(chat.transport, chat.peer, chat.trunk)
         if flow is None or self._outgoing.is_running(chat.heartbeat_branch):
             return
+        if self._outgoing.throttle.leaves_out(flow):
+            return
         chat.heartbeat_branch = self._new_branch()
         letter = Letter(
             message_id=0,
@@ -77,7 +79,7 @@ class Heartbeats:
             data = compose(letter, public_uri=self._public_uri(), via=self._routes.via(flow))
         except LocalProtocolError:
             return  # the caller's URI cannot stand in a request; the outbox tells the call-taker
-        self._outgoing.send(data, letter.branch, flow, _ignore)
+        self._outgoing.send(data, letter.branch, flow, _ignore, must_go=False)
 
 
 def _ignore(status: int, response: Response | None) -> None:

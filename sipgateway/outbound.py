@@ -38,11 +38,12 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class ViaAddress:
-    """What our Via says: transport in capitals, and where answers find us."""
+    """What our Via says: transport in capitals, where answers find us, and what we offer."""
 
     transport: str
     host: str
     port: int
+    parameters: str = ""
 
 
 def compose(letter: Letter, *, public_uri: str, via: ViaAddress) -> bytes:
@@ -62,6 +63,7 @@ def compose(letter: Letter, *, public_uri: str, via: ViaAddress) -> bytes:
         via_transport=via.transport,
         via_host=via.host,
         via_port=via.port,
+        via_parameters=via.parameters,
         call_info=(
             call_info(letter.call_id, msg_id=letter.msg_id, msg_type=letter.msg_type)
             if letter.call_id

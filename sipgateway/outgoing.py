@@ -13,6 +13,7 @@ from sipgateway.protocol.client_transaction import (
     Send,
 )
 from sipgateway.protocol.message import Response
+from sipgateway.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +33,17 @@ class Outgoing:
         self._waiting: dict[str, tuple[Flow, Done]] = {}
         self._on_flow: defaultdict[Flow, dict[str, ClientTransaction]] = defaultdict(dict)
         self._busy = asyncio.Event()
+        self.throttle = Throttle(clock)
 
-    def send(self, data: bytes, branch: str, flow: Flow, done: Done) -> None:
-        """Start a transaction; `done(status, response)` is called exactly once."""
+    def send(
+        self, data: bytes, branch: str, flow: Flow, done: Done, *, must_go: bool = True
+    ) -> None:
+        """Start a transaction; `done(status, response)` is called exactly once.
+
+        `must_go` is False for what was asked about with `throttle.leaves_out`.
+        """
+        if must_go:
+            self.throttle.sent(flow)
         transaction = self._transactions.start(
             data, branch, METHOD, self._clock(), reliable=flow.reliable
         )
@@ -86,6 +95,7 @@ class Outgoing:
             else:
                 self._forget(transaction.branch, flow)
                 if isinstance(event, Completed):
+                    self.throttle.heard(flow, event.response)
                     done(event.status, event.response)
                 else:
                     done(TIMED_OUT, None)

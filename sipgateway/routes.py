@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sipgateway.flows import Flow, Flows, split_address
 from sipgateway.listeners import Listeners
 from sipgateway.outbound import ViaAddress
+from sipgateway.protocol.overload import OFFER
 from sipgateway.resolve import Resolver, Target, UnresolvableUri, asks_for_tls, host_of
 from sipgateway.trunks import TLS, TrunkSettings
 
@@ -47,8 +48,9 @@ class Routes:
         self._without_tls: dict[str, float] = {}
 
     def via(self, flow: Flow) -> ViaAddress:
-        """Say what our Via names on this flow."""
-        return ViaAddress(flow.transport.upper(), self._host, self._listeners.port_of(flow))
+        """Say what our Via names on this flow; the outbound proxy may ask us for less."""
+        offer = OFFER if self.is_of_proxy(flow, flow.trunk) else ""
+        return ViaAddress(flow.transport.upper(), self._host, self._listeners.port_of(flow), offer)
 
     def live(self, transport: str, peer: str, trunk: str = "") -> Flow | None:
         """Return the flow that a chat came on, while it is open."""

@@ -50,6 +50,7 @@ def new_message(
     call_info: Iterable[tuple[str, str]],
     text: str | None,
     headers: Iterable[tuple[str, str]] = (),
+    via_parameters: str = "",
 ) -> bytes:
     """A MESSAGE request as bytes; equal arguments give equal bytes.
 
@@ -59,8 +60,9 @@ def new_message(
     """
     host = f"[{via_host}]" if ":" in via_host and not via_host.startswith("[") else via_host
     reply = f"<{reply_to}>" if any(char in reply_to for char in ";,?") else reply_to
+    via = f"SIP/2.0/{via_transport.upper()} {host}:{via_port};branch={branch};rport{via_parameters}"
     fields: list[tuple[str, str]] = [
-        ("Via", f"SIP/2.0/{via_transport.upper()} {host}:{via_port};branch={branch};rport"),
+        ("Via", via),
         ("Max-Forwards", "70"),
         ("From", f"<{from_uri}>;tag={from_tag}"),
         ("To", f"<{uri}>"),
