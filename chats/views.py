@@ -8,8 +8,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chats import access, selectors, wire
-from psap.models import User
+from chats import selectors, wire
+from chats.http import authorised, may_see_chats, problem
 
 
 @require_safe
@@ -17,7 +17,7 @@ from psap.models import User
 @login_required
 def console(request: HttpRequest) -> HttpResponse:
     """Show the console; who has no role with chats goes to the admin, if let in there."""
-    if not _may_see_chats(request):
+    if not may_see_chats(request):
         if request.user.is_staff:
             return redirect("admin:index")
         raise PermissionDenied
@@ -29,13 +29,12 @@ def console(request: HttpRequest) -> HttpResponse:
 @never_cache
 def conversation(request: HttpRequest, chat_id: int) -> JsonResponse:
     """Return everything about a chat; live events apply from its card's `seq` on."""
-    if not request.user.is_authenticated:
-        return _problem(401, "login-required", "Log in first.")
-    if not _may_see_chats(request):
-        return _problem(403, "forbidden", "Your role does not work with chats.")
+    refused = authorised(request)
+    if refused is not None:
+        return refused
     found = selectors.conversation(chat_id) if chat_id < 2**63 else None
     if found is None:
-        return _problem(404, "chat-unknown", "There is no such chat.")
+        return problem(404, "chat-unknown", "There is no such chat.")
     return JsonResponse(wire.conversation(found))
 
 
@@ -43,16 +42,7 @@ def conversation(request: HttpRequest, chat_id: int) -> JsonResponse:
 @never_cache
 def tests(request: HttpRequest) -> JsonResponse:
     """Return the newest test calls; they ring nowhere and stand in no queue."""
-    if not request.user.is_authenticated:
-        return _problem(401, "login-required", "Log in first.")
-    if not _may_see_chats(request):
-        return _problem(403, "forbidden", "Your role does not work with chats.")
+    refused = authorised(request)
+    if refused is not None:
+        return refused
     return JsonResponse(wire.tests(selectors.newest_tests()))
-
-
-def _may_see_chats(request: HttpRequest) -> bool:
-    return isinstance(request.user, User) and access.may_see_chats(access.roles_of(request.user))
-
-
-def _problem(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse({"code": code, "detail": detail}, status=status)
