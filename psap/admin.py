@@ -11,7 +11,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
 
-from psap import admin_certificates  # noqa: F401  (registers its models)
+from psap import admin_certificates, admin_servers  # noqa: F401  (they register their models)
 from psap.admin_forms import PsapForm, ServiceNumberForm
 from psap.admin_read_only import ReadOnlyAdmin
 from psap.admin_trunk import TrunkForm

@@ -8,6 +8,7 @@ from psap.models import Psap, ServiceNumber
 from psap.validation import (
     validate_number,
     validate_public_uri,
+    validate_report_url,
     validate_service_urn,
 )
 
@@ -25,11 +26,30 @@ class PsapForm(forms.ModelForm):
             "heartbeat_interval",
             "lost_after",
             "lease",
+            "bad_actor_url",
+            "bad_actor_format",
+            "bad_actor_certificate",
+            "bad_actor_authorities",
         )
+        widgets = {"bad_actor_authorities": forms.CheckboxSelectMultiple}
+
+    bad_actor_url = forms.URLField(
+        label="Report sources to",
+        required=False,
+        assume_scheme="https",
+        max_length=400,
+        help_text="URL of the BCF's BadActor service (HTTP-2).",
+    )
 
     def clean_public_uri(self) -> str:
         value: str = self.cleaned_data["public_uri"].strip()
         validate_public_uri(value)
+        return value
+
+    def clean_bad_actor_url(self) -> str:
+        value: str = self.cleaned_data["bad_actor_url"].strip()
+        if value:
+            validate_report_url(value)
         return value
 
     def clean(self) -> dict[str, Any]:

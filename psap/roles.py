@@ -13,6 +13,7 @@ ADMINISTRATION = {
     "certificate": ("view", "add", "change", "delete"),
     "certificateauthority": ("view", "add", "change", "delete"),
     "peercertificate": ("view",),
+    "locationserver": ("view", "add", "change", "delete"),
     "user": ("view", "add", "change", "delete"),
     "serviceprocess": ("view",),
     "loginfailure": ("view",),

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
@@ -15,6 +16,7 @@ _URN = re.compile(r"urn:service:[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
 _DNS_NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s*]+")
+_SERVER = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,31}")
 
 
@@ -76,6 +78,38 @@ def _require_parameter(parameter: str) -> None:
     if name == "transport" and value not in _TRANSPORTS:
         raise ValidationError(
             "Transport %(value)s is unknown. Use udp, tcp or tls.", params={"value": value}
+        )
+
+
+def normal_server(value: str) -> str:
+    """Return an HTTPS server as URLs are compared with it: `lis.example.org`, `[2001:db8::1]:8443`.
+
+    Lower case, a name in ASCII, the port only where it is not 443.
+    """
+    match = _SERVER.fullmatch(value.strip().lower())
+    try:
+        if match is None or not 0 < int(match.group("port") or 443) < 65536:
+            raise ValueError
+        if match.group("six"):
+            host = f"[{ipaddress.IPv6Address(match.group('six'))}]"
+        else:
+            host = match.group("name").rstrip(".").encode("idna").decode()
+    except ValueError:  # UnicodeError as well
+        raise ValidationError(
+            "“%(value)s” is no host. Write lis.example.org or lis.example.org:8443, without https.",
+            params={"value": value},
+        ) from None
+    port = int(match.group("port") or 443)
+    return host if port == 443 else f"{host}:{port}"
+
+
+def validate_report_url(value: str) -> None:
+    """Accept an http or https URL without a user."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        raise ValidationError(
+            "“%(value)s” cannot be posted to. Write https://bcf.example.org/BadActors.",
+            params={"value": value},
         )
 
 

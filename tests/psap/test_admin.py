@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from psap.demo import seed_demo
-from psap.models import ADMINISTRATOR, CALL_TAKER, Psap, ServiceNumber, Trunk, User
+from psap.models import ADMINISTRATOR, CALL_TAKER, LocationServer, Psap, ServiceNumber, Trunk, User
 
 pytestmark = pytest.mark.django_db
 
@@ -90,9 +90,17 @@ def test_there_is_one_psap_that_is_changed_but_never_added_or_deleted(admin: Cli
         "heartbeat_interval": 20,
         "lost_after": 60,
         "lease": 12,
+        "bad_actor_format": "application/json",
     }
     assert admin.post("/admin/psap/psap/1/change/", values).status_code == 302
     assert Psap.objects.get().name == "PSAP Graz"
+    for url in ("https://bcf.example.org/BadActors", "http://127.0.0.1:8080/"):
+        good = values | {"bad_actor_url": url}
+        assert admin.post("/admin/psap/psap/1/change/", good).status_code == 302
+        assert Psap.objects.get().bad_actor_url == url
+    for url in ("ftp://bcf.example.org/", "https://anna@bcf.example.org/"):
+        bad = values | {"bad_actor_url": url}
+        assert "cannot be posted to" in _errors(admin, "/admin/psap/psap/1/change/", bad)
     impatient = _errors(admin, "/admin/psap/psap/1/change/", values | {"lost_after": 20})
     assert "longer than the time between heartbeats" in impatient
     too_rare = _errors(admin, "/admin/psap/psap/1/change/", values | {"heartbeat_interval": 21})
@@ -146,3 +154,28 @@ def test_an_administrator_does_not_touch_a_superuser(admin: Client):
 
 def test_signs_of_life_are_read_only(admin: Client):
     assert admin.get("/admin/psap/serviceprocess/add/").status_code == 403
+
+
+def test_a_location_server_is_listed_as_urls_are_compared_with_it(admin: Client):
+    path = "/admin/psap/locationserver/add/"
+    for bad in (
+        "https://lis.example.org",
+        "lis.example.org/x",
+        "lis:0",
+        "lis:99999",
+        "[::1",
+        "a b",
+    ):
+        assert "is no host" in _errors(admin, path, {"host": bad}), bad
+    written = {
+        "LIS.Example.org:443": "lis.example.org",
+        "lis.example.org:8443": "lis.example.org:8443",
+        "[2001:DB8:0::1]:8443": "[2001:db8::1]:8443",
+        "192.0.2.7": "192.0.2.7",
+        "bücher.example": "xn--bcher-kva.example",
+    }
+    for host, stored in written.items():
+        assert admin.post(path, {"host": host}).status_code == 302
+        assert LocationServer.objects.filter(host=stored).exists(), host
+    twice = _errors(admin, path, {"host": "lis.example.org."})
+    assert "already exists" in twice
