@@ -2,18 +2,22 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self
 
 from sipgateway.simulator import body, lmpe
 from sipgateway.simulator.agent import NoFinalResponse, Timers, UserAgent
 from sipgateway.simulator.checks import Conversation, Failure, Name
 from sipgateway.simulator.message import SipMessage
 from sipgateway.simulator.persona import Persona, make_persona
+from sipgateway.simulator.shapes import Location
 from sipgateway.simulator.transport import Target
 
 USER_AGENT = "Leitstand-Simulator/1.0"
+# What a redirected app waits for: the new PSAP's start, or the old one's that takes it back.
+TAKES_UP = (lmpe.START, lmpe.START_TRANSFER)
+Follows = Literal["from", "reply-to", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,9 @@ class SimulatedApp:
     Every sending method returns the final response and raises NoFinalResponse when there is none.
     `answer_status` is what the PSAP's messages are answered with, None for silence; what was not
     answered with 2xx is not in `received`. `proxy_headers` are added to every message, as a proxy
-    on the way would. Use as an async context manager.
+    on the way would. `follows` says where a redirected app goes (clause 6.2.7): to the `from` URI
+    of the PSAP that redirects, as the clause has it, to its `reply-to`, the target itself, or
+    nowhere (""). Use as an async context manager.
     """
 
     def __init__(
@@ -57,6 +63,9 @@ class SimulatedApp:
         *,
         call_id: str = "",
         timers: Timers | None = None,
+        dialled: str = "",
+        follows: Follows = "from",
+        opening: int = lmpe.START,
     ) -> None:
         self.persona = persona or make_persona(secrets.randbits(32), secrets.randbelow(10_000))
         self.call_id = call_id or lmpe.new_call_id(
@@ -71,12 +80,17 @@ class SimulatedApp:
         self.greeted = asyncio.Event()
         self.ended_by_psap = False
         self.vanished = False
-        self.next_target = self.persona.dialled
+        self.next_target = dialled or self.persona.dialled
+        self.follows: Follows = follows
+        self.redirected_to = ""
+        self.stalled = False
         self.location = self.persona.walk.here
-        self._reported: body.Location | None = None
+        self._reported: Location | None = None
         self._msg_id = 0
         self._seen: set[tuple[str, str, str]] = set()
-        self._checks = Conversation(self.call_id)
+        self._checks = Conversation(self.call_id, opening=opening)
+        self._history: list[str] = []
+        self._following: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()  # one outstanding MESSAGE per target (RFC 3428 8)
         self._arrived = asyncio.Event()
         self._started_at = 0.0
@@ -86,18 +100,23 @@ class SimulatedApp:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        if self._following:
+            self._following.cancel()
         self.agent.close()
 
-    async def start(self, text: str | None = None) -> SipMessage:
+    async def start(
+        self, text: str | None = None, *, enclosed: Sequence[body.Part] = ()
+    ) -> SipMessage:
         """Send start/257 with location, subscriber data and the opening text."""
-        self._started_at = asyncio.get_running_loop().time()
-        person = self.persona
-        about = body.subscriber_part(person.display_name, person.phone, person.language)
-        return await self._send(lmpe.START, text or person.texts[0], extra=[about])
+        return await self._start(lmpe.START, text, enclosed)
 
-    async def say(self, text: str) -> SipMessage:
+    async def say(self, text: str, *, enclosed: Sequence[body.Part] = ()) -> SipMessage:
         """Send an in-chat/259 text, with the location when it has changed."""
-        return await self._send(lmpe.IN_CHAT, text)
+        return await self._send(lmpe.IN_CHAT, text, enclosed)
+
+    async def report(self, *parts: body.Part) -> SipMessage:
+        """Send data outside of a session, as a machine does: no identifiers, no text."""
+        return await self._send(None, "", parts)
 
     async def heartbeat(self, *, inactive: bool = False) -> SipMessage:
         """Send heartbeat/260 (388 from the background), with the location when it has changed."""
@@ -109,7 +128,7 @@ class SimulatedApp:
 
     def move(self, latitude: float, longitude: float, radius: float = 15.0) -> None:
         """Be somewhere else; the next message tells."""
-        self.location = body.Location(latitude, longitude, radius)
+        self.location = Location(latitude, longitude, radius)
 
     def walk(self) -> None:
         """Go one step of the persona's walk; the next message tells."""
@@ -153,12 +172,20 @@ class SimulatedApp:
         """Note a failure when the PSAP's heartbeats have stayed away, or never were."""
         self.failures += self._checks.silence_checked(asyncio.get_running_loop().time())
 
+    async def _start(
+        self, msg_type: int, text: str | None, enclosed: Sequence[body.Part] = ()
+    ) -> SipMessage:
+        self._started_at = asyncio.get_running_loop().time()
+        person = self.persona
+        about = body.subscriber_part(person.display_name, person.phone, person.language)
+        return await self._send(msg_type, text or person.texts[0], [about, *enclosed])
+
     async def _send(
-        self, msg_type: int, text: str, extra: list[body.Part] | None = None
+        self, msg_type: int | None, text: str, enclosed: Sequence[body.Part] = ()
     ) -> SipMessage:
         async with self._turn:
             self._msg_id += 1
-            headers, content = self._compose(msg_type, text, extra or [])
+            headers, content = self._compose(msg_type, text, enclosed)
             sent_at = asyncio.get_running_loop().time()
             try:
                 response = await self.agent.request("MESSAGE", self.next_target, headers, content)
@@ -178,11 +205,11 @@ class SimulatedApp:
         return response
 
     def _compose(
-        self, msg_type: int, text: str, extra: list[body.Part]
+        self, msg_type: int | None, text: str, enclosed: Sequence[body.Part]
     ) -> tuple[list[tuple[str, str]], bytes]:
-        person, parts = self.persona, list(extra)
+        person, parts = self.persona, list(enclosed)
         geolocation = []
-        if self.location != self._reported:
+        if msg_type and self.location != self._reported:
             self._reported = self.location
             where = body.location_part(self.location, person.uri, person.element)
             parts.insert(0, where)
@@ -200,9 +227,9 @@ class SimulatedApp:
             ("From", f'"{person.display_name}" <{person.uri}>;tag={secrets.token_hex(5)}'),
             ("Call-ID", secrets.token_hex(10)),
             ("CSeq", f"{secrets.randbelow(9_999) + 1} MESSAGE"),
-            ("History-Info", f"<{self.next_target}>;index=1"),
+            ("History-Info", self._came_by()),
             *geolocation,
-            *lmpe.call_info(self.call_id, self._msg_id, msg_type, person.element),
+            *self._identifiers(msg_type),
             ("Accept-Language", person.language),
             ("Content-Language", person.language),
             ("Content-Type", content_type),
@@ -210,6 +237,17 @@ class SimulatedApp:
             *self.proxy_headers,
         ]
         return headers, content
+
+    def _identifiers(self, msg_type: int | None) -> list[tuple[str, str]]:
+        if msg_type is None:
+            return []
+        return lmpe.call_info(self.call_id, self._msg_id, msg_type, self.persona.element)
+
+    def _came_by(self) -> str:
+        """History-Info: every PSAP that redirected us, and where this goes (RFC 7044)."""
+        way = [*self._history, self.next_target]
+        indexes = (".".join(["1"] * (depth + 1)) for depth in range(len(way)))
+        return ", ".join(f"<{uri}>;index={index}" for uri, index in zip(way, indexes, strict=True))
 
     def _message_received(self, message: SipMessage) -> int | None:
         if self.answer_status is None or self.answer_status >= 300:
@@ -220,6 +258,8 @@ class SimulatedApp:
             return self.answer_status
         self._seen.add(key)
         now = asyncio.get_running_loop().time()
+        if self.stalled and lmpe.identify(message).msg_type not in TAKES_UP:
+            self.failures.append(Failure(Name.SENT_AFTER_REDIRECT, message.header("call-info")))
         self.failures += self._checks.message_received(message, now)
         self._take(message, now)
         return self.answer_status
@@ -240,5 +280,25 @@ class SimulatedApp:
             if not self.greeted.is_set():
                 self.counters.greeting_latency = now - self._started_at
             self.greeted.set()
+            self.stalled = False
+        elif ids.msg_type == lmpe.STOP_REDIRECT and self.follows:
+            self._go_over(message)
         elif ids.msg_type in lmpe.ENDINGS:
             self.ended_by_psap = True
+
+    def _go_over(self, message: SipMessage) -> None:
+        """Stall until the new PSAP's 257 and call it (clause 6.2.7)."""
+        self.stalled = True
+        self.redirected_to = message.header("reply-to")
+        self._history.append(self.next_target)
+        sender = message.header("from").partition("<")[2].partition(">")[0]
+        self.next_target = self.redirected_to if self.follows == "reply-to" else sender
+        self._checks = Conversation(self.call_id, continues=True)
+        self._reported = None
+        self._following = asyncio.create_task(self._call_target())
+
+    async def _call_target(self) -> None:
+        try:
+            await self._start(lmpe.START_REDIRECT, None)
+        except NoFinalResponse:
+            self.failures.append(Failure(Name.REDIRECT_UNFINISHED, self.redirected_to))

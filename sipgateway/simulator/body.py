@@ -1,9 +1,12 @@
 """Bodies an app sends: PIDF-LO (RFC 5491), subscriber data (RFC 7852), multipart (RFC 2046)."""
 
 import secrets
+from base64 import encodebytes
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
+
+from sipgateway.simulator.shapes import Location, write_shape
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
 PIDF_LO = "application/pidf+xml"
@@ -13,22 +16,27 @@ _GEOPRIV = "urn:ietf:params:xml:ns:pidf:geopriv10"
 
 
 @dataclass(frozen=True, slots=True)
-class Location:
-    """Where the caller is: WGS 84 degrees, radius of the circle in metres, PIDF-LO method."""
-
-    latitude: float
-    longitude: float
-    radius: float = 15.0
-    method: str = "GPS"
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
-    """One body part; a content id without angle brackets where something refers to it."""
+    """One body part; a content id without angle brackets where something refers to it.
+
+    `name` is the file name of an attachment, which travels in base64.
+    """
 
     content_type: str
     data: bytes
     content_id: str = ""
+    name: str = ""
+
+    def write(self) -> tuple[list[tuple[str, str]], bytes]:
+        """Return the part's header fields and its content as it is sent."""
+        headers = [("Content-Type", self.content_type)]
+        if self.content_id:
+            headers.append(("Content-ID", f"<{self.content_id}>"))
+        if not self.name:
+            return headers, self.data
+        headers.append(("Content-Disposition", f'attachment; filename="{self.name}"'))
+        headers.append(("Content-Transfer-Encoding", "base64"))
+        return headers, encodebytes(self.data).replace(b"\n", b"\r\n").rstrip()
 
 
 def text_part(text: str) -> Part:
@@ -36,7 +44,7 @@ def text_part(text: str) -> Part:
 
 
 def location_part(location: Location, entity: str, element: str) -> Part:
-    """Write a PIDF-LO with a Circle, its content id drawn for `Geolocation: <cid:…>`."""
+    """Write a PIDF-LO with its shape; the content id is drawn for `Geolocation: <cid:…>`."""
     at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     document = (
         '<?xml version="1.0" encoding="UTF-8"?>\r\n'
@@ -44,10 +52,7 @@ def location_part(location: Location, entity: str, element: str) -> Part:
         f'xmlns:gml="{_GML}" xmlns:gs="http://www.opengis.net/pidflo/1.0" '
         f"entity={quoteattr(entity)}>"
         '<tuple id="ue"><status><gp:geopriv><gp:location-info>'
-        '<gs:Circle srsName="urn:ogc:def:crs:EPSG::4326">'
-        f"<gml:pos>{location.latitude:.6f} {location.longitude:.6f}</gml:pos>"
-        f'<gs:radius uom="urn:ogc:def:uom:EPSG::9001">{location.radius:g}</gs:radius></gs:Circle>'
-        "</gp:location-info><gp:usage-rules>"
+        f"{write_shape(location)}</gp:location-info><gp:usage-rules>"
         '<gbp:retransmission-allowed xmlns:gbp="urn:ietf:params:xml:ns:pidf:geopriv10:basicPolicy">'
         "no</gbp:retransmission-allowed></gp:usage-rules>"
         f"<gp:method>{escape(location.method)}</gp:method></gp:geopriv></status>"
@@ -79,14 +84,14 @@ def compose(parts: list[Part]) -> tuple[str, bytes]:
 
     The empty multipart is what ng112-js sends as its idle heartbeat.
     """
-    if len(parts) == 1:
+    if len(parts) == 1 and not parts[0].name:
         return parts[0].content_type, parts[0].data
     boundary = secrets.token_hex(8)
     chunks = []
     for part in parts:
-        identity = f"Content-ID: <{part.content_id}>\r\n" if part.content_id else ""
-        head = f"--{boundary}\r\nContent-Type: {part.content_type}\r\n{identity}\r\n"
-        chunks += [head.encode(), part.data, b"\r\n"]
+        headers, content = part.write()
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        chunks += [f"--{boundary}\r\n{head}\r\n".encode(), content, b"\r\n"]
     if chunks:
         chunks.append(f"--{boundary}--\r\n".encode())
     return f"multipart/mixed; boundary={boundary}", b"".join(chunks)

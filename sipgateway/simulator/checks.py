@@ -9,6 +9,7 @@ from sipgateway.simulator.message import SipMessage, parameter
 
 # At least every 20 s (clause 6.2.5), and what a busy machine may be late.
 LONGEST_HEARTBEAT_GAP = 20.0 + 1.0
+BUSY = 486
 _ADDR_SPEC = re.compile(r"(sips?|urn):[^\s<>]+", re.IGNORECASE)
 
 
@@ -33,6 +34,11 @@ class Name(StrEnum):
     PURPOSE_QUOTED = "purpose-quoted"
     TEXT_UNREADABLE = "text-unreadable"
     HEARTBEAT_LATE = "heartbeat-late"
+    SENT_AFTER_REDIRECT = "sent-after-redirect"
+    REDIRECT_UNFINISHED = "redirect-unfinished"
+    TEST_UNANSWERED = "test-unanswered"
+    TEST_ANSWER_INCOMPLETE = "test-answer-incomplete"
+    BOT_ANSWERED = "bot-answered"
     SIMULATOR_ERROR = "simulator-error"
 
 
@@ -45,16 +51,24 @@ class Failure:
 
 
 class Conversation:
-    """Watches one chat from the app's side: takes messages and `now`, returns what is wrong."""
+    """Watches one chat from the app's side: takes messages and `now`, returns what is wrong.
 
-    def __init__(self, call_id: str) -> None:
+    `opening` is the type that the PSAP's first message must have: a test call is closed at once
+    (clause 6.1.2.10). `continues` lets the MsgIds begin anywhere, as those of a PSAP do that has
+    taken over or taken back a redirected chat.
+    """
+
+    def __init__(self, call_id: str, *, opening: int = lmpe.START, continues: bool = False) -> None:
         self._call_id = call_id
+        self._opening = opening
         self._greeted = False
-        self._last_msg_id = 0
+        self._last_msg_id: int | None = None if continues else 0
         self._last_heartbeat: float | None = None
 
     def response_received(self, response: SipMessage) -> list[Failure]:
         """Check the final response to one of our requests."""
+        if response.status == BUSY and self._opening == lmpe.STOP:
+            return []  # a test may be refused (clause 6.1.2.10)
         if not 200 <= response.status < 300:
             detail = f"{response.status} {response.reason}"
             return [Failure(Name.REQUEST_REFUSED, detail)]
@@ -77,7 +91,7 @@ class Conversation:
         if not self._greeted:
             self._greeted = True
             self._last_heartbeat = now
-            if ids.msg_type != lmpe.START:
+            if ids.msg_type != self._opening:
                 detail = f"the first message is of type {ids.msg_type}"
                 failures.append(Failure(Name.FIRST_NOT_START, detail))
         if ids.msg_type in lmpe.HEARTBEATS:
@@ -108,8 +122,10 @@ class Conversation:
             if ids.msg_type in lmpe.HEARTBEATS:
                 return []
             return [Failure(Name.MSG_ID_MISSING, f"message type {ids.msg_type} without MsgId")]
-        expected = self._last_msg_id + (ids.msg_type not in lmpe.REPEATS_MSG_ID)
-        self._last_msg_id = ids.msg_id
+        last, self._last_msg_id = self._last_msg_id, ids.msg_id
+        if last is None:
+            return []
+        expected = last + (ids.msg_type not in lmpe.REPEATS_MSG_ID)
         if ids.msg_id == expected:
             return []
         return [Failure(Name.MSG_ID_ORDER, f"MsgId {ids.msg_id} where {expected} is due")]

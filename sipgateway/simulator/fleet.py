@@ -6,21 +6,32 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sipgateway.simulator import lmpe
 from sipgateway.simulator.agent import AgentCounters, Timers
 from sipgateway.simulator.app import AppCounters, SimulatedApp
 from sipgateway.simulator.checks import Failure, Name
+from sipgateway.simulator.pace import Plan
 from sipgateway.simulator.persona import make_persona
-from sipgateway.simulator.scripts import Plan, play
+from sipgateway.simulator.scripts import play
+from sipgateway.simulator.special_scripts import (
+    DIALLED,
+    OPENINGS,
+    REFUSED,
+    REPORTED,
+    TESTED,
+)
 from sipgateway.simulator.transport import Target
 
 FILES_BESIDE_SOCKETS = 64
+WITHOUT_GREETING = (TESTED, REFUSED, REPORTED)
 
 
 @dataclass(frozen=True, slots=True)
 class CallerResult:
     """How it went for one caller; `served` means greeted and nothing wrong.
 
-    Who was interrupted before the greeting is neither served nor failed.
+    A test or a machine's report has no greeting. Who was interrupted before it is neither served
+    nor failed.
     """
 
     number: int
@@ -34,7 +45,9 @@ class CallerResult:
 
     @property
     def served(self) -> bool:
-        return not self.failures and self.chat.greeting_latency is not None
+        if self.failures:
+            return False
+        return self.chat.greeting_latency is not None or self.ended_by in WITHOUT_GREETING
 
 
 @dataclass(slots=True)
@@ -72,7 +85,13 @@ class Fleet:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _call(self, number: int, progressed: Callable[[], None]) -> None:
-        app = SimulatedApp(self.target, make_persona(self.seed, number), timers=self.timers)
+        app = SimulatedApp(
+            self.target,
+            make_persona(self.seed, number),
+            timers=self.timers,
+            dialled=DIALLED.get(self.plan.script, ""),
+            opening=OPENINGS.get(self.plan.script, lmpe.START),
+        )
         ended_by = "interrupted"
         try:
             async with app:

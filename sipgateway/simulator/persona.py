@@ -5,10 +5,9 @@ import random
 from dataclasses import dataclass, field
 
 from sipgateway.simulator import lmpe
-from sipgateway.simulator.body import Location
 from sipgateway.simulator.phrases import PHRASES, Phrases
+from sipgateway.simulator.shapes import METRES_PER_DEGREE, Location
 
-METRES_PER_DEGREE = 111_320.0
 # (language, calling code, names, cities as (latitude, longitude))
 _PEOPLE: tuple[tuple[str, str, tuple[str, ...], tuple[tuple[float, float], ...]], ...] = (
     (

@@ -1,39 +1,27 @@
-"""What a simulated caller does: chat, mover, silent, vanish."""
+"""What a simulated caller does: chat, mover, silent, vanish, and the special ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from sipgateway.simulator import lmpe
 from sipgateway.simulator.agent import NoFinalResponse
 from sipgateway.simulator.app import Received, SimulatedApp
 from sipgateway.simulator.checks import Failure, Name
+from sipgateway.simulator.pace import Plan, end_of, now
+from sipgateway.simulator.special_scripts import SPECIAL, WHOLE
 
-# Whoever ends a chat stays reachable for what the PSAP has just sent.
-LINGER = 0.5
 LONGEST_REPLY_DELAY = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a script runs, in seconds: an unanswered chat ends after `duration`.
-
-    A call-taker's text keeps it going for another `duration`. `patience` is how long an app waits
-    for the first 257.
-    """
-
-    script: str = "chat"
-    duration: float = 20.0
-    heartbeat: float = 15.0
-    patience: float = 10.0
 
 
 async def play(app: SimulatedApp, plan: Plan) -> str:
     """Play the plan's script to its end and return who ended it.
 
-    That is caller, psap, vanished, or nobody when the PSAP did not serve the call.
+    That is caller, psap, vanished, or nobody when the PSAP did not serve the call; tests and
+    machines end in ways of their own (`special_scripts`).
     """
     try:
+        if whole := WHOLE.get(plan.script):
+            return await whole(app, plan)
         await app.start()
         async with asyncio.timeout(plan.patience):
             await app.greeted.wait()
@@ -72,21 +60,21 @@ async def _chat(app: SimulatedApp, plan: Plan) -> str:
 
 async def _silent(app: SimulatedApp, plan: Plan) -> str:
     """Send heartbeats alone, and a stop without a text at the end."""
-    end = _now() + plan.duration
+    end = now() + plan.duration
     inbox = _Inbox(app)
     while not app.ended_by_psap and await inbox.next_until(end):
         pass
-    return await _end(app, "")
+    return await end_of(app, "")
 
 
 async def _vanish(app: SimulatedApp, plan: Plan) -> str:
     """Write two texts, then be gone; the socket stays open, as a lost phone's connection does."""
-    end = _now() + plan.duration
+    end = now() + plan.duration
     for text in app.persona.texts[1:3]:
         await app.say(text)
         await asyncio.sleep(plan.duration / 6)
     app.vanish()
-    await asyncio.sleep(max(0.0, end - _now()))
+    await asyncio.sleep(max(0.0, end - now()))
     return "vanished"
 
 
@@ -99,7 +87,7 @@ class _Inbox:
 
     async def next_until(self, deadline: float) -> Received | None:
         """Return the next message, None when the deadline (event loop time) comes first."""
-        remaining = max(0.0, deadline - _now())
+        remaining = max(0.0, deadline - now())
         try:
             message = await self._app.wait_for(_is_no_heartbeat, remaining, after=self._taken)
         except TimeoutError:
@@ -124,19 +112,19 @@ class _Talk:
 
     async def run(self) -> str:
         inbox = _Inbox(self._app)
-        end = _now() + self._plan.duration
-        due = _now() + self._pause
+        end = now() + self._plan.duration
+        due = now() + self._pause
         while not self._app.ended_by_psap:
             message = await inbox.next_until(due if self._lines else end)
             if message and message.msg_type == lmpe.IN_CHAT:
                 await self._reply()
-                end = _now() + self._plan.duration
+                end = now() + self._plan.duration
             elif message is None and self._lines:
                 await self._say(self._lines.pop(0))
-                due = _now() + self._pause
+                due = now() + self._pause
             elif message is None:
                 break
-        return await _end(self._app, None)
+        return await end_of(self._app, None)
 
     async def _reply(self) -> None:
         await asyncio.sleep(min(LONGEST_REPLY_DELAY, self._plan.duration / 10))
@@ -150,21 +138,11 @@ class _Talk:
         await self._app.say(text)
 
 
-async def _end(app: SimulatedApp, goodbye: str | None) -> str:
-    app.check_silence()
-    if not app.ended_by_psap:
-        await app.stop(goodbye)
-    await asyncio.sleep(LINGER)
-    return "psap" if app.ended_by_psap else "caller"
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 SCRIPTS: dict[str, Callable[[SimulatedApp, Plan], Awaitable[str]]] = {
     "chat": _chat,
     "mover": _chat,
     "silent": _silent,
     "vanish": _vanish,
+    **SPECIAL,
+    **WHOLE,
 }

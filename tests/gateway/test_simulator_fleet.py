@@ -9,8 +9,8 @@ import pytest
 
 from sipgateway.simulator.agent import Timers
 from sipgateway.simulator.fleet import Fleet
+from sipgateway.simulator.pace import Plan
 from sipgateway.simulator.report import render, summarise
-from sipgateway.simulator.scripts import Plan
 from sipgateway.simulator.transport import Target
 from tests.support.blast import Blast
 from tests.support.psap import Manners, SmallPsap

@@ -12,8 +12,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from sipgateway.simulator.fleet import Fleet, allow_sockets
+from sipgateway.simulator.pace import Plan
 from sipgateway.simulator.report import advance, progress_bar, render, summarise
-from sipgateway.simulator.scripts import SCRIPTS, Plan
+from sipgateway.simulator.scripts import SCRIPTS
 from sipgateway.simulator.transport import parse_target
 
 BAD_ARGUMENTS = 2
