@@ -26,10 +26,11 @@ from sipgateway.configuration import Configuration
 from sipgateway.flows import Flow
 from sipgateway.outgoing import Outgoing
 from sipgateway.protocol.errors import LocalProtocolError
+from sipgateway.protocol.location_words import Located
 from sipgateway.protocol.message import Response
 from sipgateway.protocol.onward import onward_message
 from sipgateway.routes import NoRoute, Routes
-from sipgateway.testcalls import Located, answer_text
+from sipgateway.testcalls import answer_text
 from sipgateway.unprojected import request_of
 
 logger = logging.getLogger(__name__)

@@ -4,13 +4,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from chats.services.incoming import IncomingMessage
 from sipgateway.arrivals import Arrival
 from sipgateway.configuration import Configuration
 from sipgateway.database import Connection
 from sipgateway.protocol.lmpe import MessageType, called_service, is_test
+from sipgateway.protocol.location_words import Located, location_in_words
 
 STARTS = (MessageType.START, MessageType.START_REDIRECT)
 MINUTE = 60.0
@@ -26,19 +26,6 @@ JOIN chats_message m ON m.chat_id = c.id JOIN chats_journal j ON j.id = m.journa
 WHERE c.test AND c.opened_at > %(since)s AND (m.type = ANY(%(starts)s) OR c.standalone)
 ORDER BY j.received_at
 """
-
-
-class Located(Protocol):
-    """A position on the record or on its way to it; degrees WGS84, metres."""
-
-    @property
-    def shape(self) -> str: ...
-    @property
-    def latitude(self) -> float | None: ...
-    @property
-    def longitude(self) -> float | None: ...
-    @property
-    def radius(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +113,5 @@ def answer_text(
 
     CR and LF end the first two, and stand nowhere else.
     """
-    where = _in_words(fixes[-1]) if fixes else missing
+    where = location_in_words(fixes[-1]) if fixes else missing
     return "\r\n".join(" ".join(line.split()) for line in (psap_name, service, where))
-
-
-def _in_words(fix: Located) -> str:
-    if fix.latitude is None or fix.longitude is None:
-        return fix.shape
-    around = f", within {fix.radius:.0f} m" if fix.radius else ""
-    return f"{fix.shape} at latitude {fix.latitude:.6f}, longitude {fix.longitude:.6f}{around}"
