@@ -261,6 +261,7 @@ def snapshot(
             "closingText": psap.closing_text,
             "redirectText": psap.redirect_text,
             "lostAfter": psap.lost_after,
+            "reports": bool(psap.bad_actor_url),
             "dispositions": [{"value": v, "label": str(name)} for v, name in Disposition.choices],
         },
         "peers": [{"id": str(peer.pk), "name": peer.name, "uri": peer.uri} for peer in peers],

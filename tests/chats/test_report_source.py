@@ -10,6 +10,7 @@ from django.test import Client
 
 from chats.frames import event_frames
 from chats.models import Chat, ChatEvent, SourceReport
+from chats.opening import open_console
 from chats.selectors import missed_events
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
@@ -19,6 +20,7 @@ from chats.services.verify_chat import verify_chat
 from psap.models import Certificate, CertificateAuthority, Psap, User
 from sipgateway.errands.reporting import load_service, report
 from tests.support.chats import make_psap, open_chat
+from tests.support.console import log_in
 from tests.support.https import Answer, HttpServer, https_server, respond
 from tests.support.pki import Authority
 
@@ -224,3 +226,10 @@ def test_screens_hear_of_the_report(client: Client, chat: Chat, anna: User):
     assert (frame["ev"], frame["reports"]) == ("source-reported", [expected])
     client.force_login(anna)
     assert client.get(f"/chats/{chat.pk}/conversation/").json()["reports"] == [expected]
+
+
+def test_desks_are_told_whether_there_is_somebody_to_report_to(anna: User):
+    key = log_in(anna)
+    assert open_console(key).frame["psap"]["reports"] is True
+    Psap.objects.update(bad_actor_url="")
+    assert open_console(key).frame["psap"]["reports"] is False
