@@ -23,6 +23,7 @@ from chats.services.liveness import (
 from sipgateway.configuration import Configuration, load_configuration
 from sipgateway.database import Database
 from sipgateway.presence import LiveChat, Presence
+from sipgateway.set_aside import forget_projected, retry_set_aside
 from sipgateway.unprojected import advance_mark, load_unprojected
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,9 @@ class Housekeeping:
         """Load the configuration and the open chats; waits until PostgreSQL is there."""
         await self._database.retry(self._beat)
         await self._database.retry(self._sweep_journal)  # nothing is on its way in memory yet
+        await self._database.retry(
+            retry_set_aside(self._database, lambda: self.configuration, self._take_up)
+        )
         await self._database.retry(self._load_presence)
 
     async def run(self) -> None:
@@ -236,4 +240,5 @@ class Housekeeping:
             return  # what is behind is behind in memory: reading it again would only add to it
         await self._sweep_journal(SETTLED_AFTER)
         connection = await self._database.connection()
+        await forget_projected(connection)
         await advance_mark(connection, before=datetime.now(UTC) - SETTLED_AFTER)

@@ -157,6 +157,8 @@ def interpret_text_alone(message: IncomingMessage) -> IncomingMessage:
         parts=(),
         fixes=(),
         additional=(),
+        references=(),
+        signalling={},
     )
 
 

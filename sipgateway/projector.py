@@ -25,6 +25,7 @@ from sipgateway.interpret import interpret, interpret_text_alone
 from sipgateway.journal import Journaled
 from sipgateway.pace import Pace
 from sipgateway.protocol import session
+from sipgateway.set_aside import APART, REDUCED, TRIES, interpret_apart, note_set_aside
 from sipgateway.testcalls import answer_to_test
 from sipgateway.waiting import WaitingRoom
 
@@ -210,6 +211,7 @@ class Projector:
             await self._halve(batch, error)
             return
         self._waiting.add(projection.waiting)
+        self._waiting.forget(batch)
         self._projected(projection)
 
     async def _write(self, batch: list[IncomingMessage]) -> Projection:
@@ -235,10 +237,23 @@ class Projector:
             return
         message = batch[0]
         logger.error("message %s of the journal does not project: %r", message.journal_id, error)
-        if "reduced-to-text" in message.flags:
+        if APART in message.flags:
+            await self._set_aside(message, error)
+        elif self._waiting.tries(message) >= TRIES:
+            await self._project([interpret_apart(message)])
+        elif REDUCED in message.flags:
             self._waiting.postpone(message)
         else:
             await self._project([interpret_text_alone(message)])
+
+    async def _set_aside(self, message: IncomingMessage, error: Exception) -> None:
+        try:
+            await note_set_aside(self._database, message, error)
+        except psycopg.Error:  # it stays here, then
+            logger.exception("message %s of the journal is on no chat", message.journal_id)
+            self._waiting.postpone(message)
+        else:
+            self._waiting.forget([message])
 
     async def _drop_projected(self, batch: list[IncomingMessage]) -> None:
         """Sort out messages that another gateway, or we before a lost answer, projected."""

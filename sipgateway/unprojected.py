@@ -20,15 +20,23 @@ FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id
 WHERE j.id > (SELECT coalesce(max(journal_id), 0) FROM chats_projectionmark) AND j.id > %(after)b
   AND m.id IS NULL AND j.received_at <= %(before)b
   AND (%(transport)b = '' OR j.transport = %(transport)b)
+  AND NOT EXISTS (SELECT FROM chats_setaside s WHERE s.journal_id = j.id)
 ORDER BY j.id LIMIT %(most)b
 """
-# Everything older than `before` is committed, so ids below the first gap stay projected.
+_LOAD_SET_ASIDE = b"""
+SELECT j.id, j.received_at, j.trunk, j.transport, j.peer, j.trusted, j.raw
+FROM chats_setaside s JOIN chats_journal j ON j.id = s.journal_id
+ORDER BY j.id LIMIT %(most)b
+"""
+# Everything older than `before` is committed, so ids below the first gap stay projected. What was
+# set aside is no gap: one message that cannot be projected would hold the mark for ever.
 _ADVANCE = b"""
 INSERT INTO chats_projectionmark (id, journal_id)
 SELECT 1, coalesce(
     (SELECT min(j.id) - 1 FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id
      WHERE j.id > (SELECT coalesce(max(journal_id), 0) FROM chats_projectionmark)
-       AND (m.id IS NULL OR j.received_at > %(before)b)),
+       AND (j.received_at > %(before)b OR m.id IS NULL
+            AND NOT EXISTS (SELECT FROM chats_setaside s WHERE s.journal_id = j.id))),
     (SELECT max(id) FROM chats_journal), 0)
 ON CONFLICT (id) DO UPDATE
 SET journal_id = greatest(chats_projectionmark.journal_id, excluded.journal_id)
@@ -50,6 +58,14 @@ async def load_unprojected(
     wanted = {"after": after, "before": before, "most": MOST_AT_ONCE}
     wanted["transport"] = transport
     cursor = await connection.execute(_LOAD, wanted)
+    return [_read(*row, configuration=configuration) for row in await cursor.fetchall()]
+
+
+async def load_set_aside(
+    connection: Connection, *, configuration: Configuration
+) -> list[IncomingMessage]:
+    """Read what could not be put on any chat, oldest first; at most a thousand."""
+    cursor = await connection.execute(_LOAD_SET_ASIDE, {"most": MOST_AT_ONCE})
     return [_read(*row, configuration=configuration) for row in await cursor.fetchall()]
 
 

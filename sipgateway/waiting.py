@@ -17,7 +17,7 @@ class WaitingRoom:
         self._lines: dict[str, deque[IncomingMessage]] = defaultdict(deque)
         self._due: dict[str, float] = {}
         self._postponed: dict[int, tuple[float, IncomingMessage]] = {}
-        self._pauses: dict[int, float] = {}
+        self._tries: dict[int, int] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values())) + len(self._postponed)
@@ -43,9 +43,19 @@ class WaitingRoom:
 
     def postpone(self, message: IncomingMessage) -> None:
         """Try a refused message again later, and later still each time; alone, out of line."""
-        pause = min(2 * self._pauses.get(message.journal_id, 0.5), LONGEST_POSTPONEMENT)
-        self._pauses[message.journal_id] = pause
+        tries = self._tries[message.journal_id] = self.tries(message) + 1
+        pause = min(0.5 * 2**tries, LONGEST_POSTPONEMENT)
         self._postponed[message.journal_id] = (self._clock() + pause, message)
+
+    def tries(self, message: IncomingMessage) -> int:
+        """How often a message was postponed."""
+        return self._tries.get(message.journal_id, 0)
+
+    def forget(self, messages: Iterable[IncomingMessage]) -> None:
+        """Forget how often messages were postponed: they wait no more."""
+        if self._tries:
+            for message in messages:
+                self._tries.pop(message.journal_id, None)
 
     def due(self) -> list[IncomingMessage]:
         """Take out what is to be tried again now, in the order of arrival."""

@@ -9,7 +9,7 @@ from chats.models.errand import (
     SourceReport,
 )
 from chats.models.event import ChatEvent, CommandReceipt
-from chats.models.journal import Journal, ProjectionMark
+from chats.models.journal import Journal, ProjectionMark, SetAside
 from chats.models.message import (
     AdditionalData,
     BodyPart,
@@ -44,5 +44,6 @@ __all__ = [
     "RelayStatus",
     "ReportStatus",
     "Session",
+    "SetAside",
     "SourceReport",
 ]

@@ -28,6 +28,19 @@ class Journal(models.Model):
         return f"journal {self.pk}"
 
 
+class SetAside(models.Model):
+    """A journaled message that could be put on no chat; the mark passes over it."""
+
+    journal = models.OneToOneField(
+        Journal, on_delete=models.PROTECT, primary_key=True, related_name="set_aside"
+    )
+    at = models.DateTimeField()
+    error = models.TextField()
+
+    def __str__(self) -> str:
+        return f"journal {self.pk} on no chat"
+
+
 class ProjectionMark(models.Model):
     """Everything in the journal up to `journal_id` is on its chat; one row, moved by the sweep."""
 
