@@ -35,7 +35,7 @@ class GatewayProcess:
 
     def __init__(self, database_url: str, directory: Path, *, root: Path = PROJECT_ROOT) -> None:
         ports = free_ports(4)
-        self.port = ports[1]
+        self.port, self.sips_port = ports[1], ports[2]
         self._root = root
         self._log = directory / f"gateway-{self.port}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,6 +49,9 @@ class GatewayProcess:
 
     def target(self, transport: str = "tcp") -> Target:
         return Target(transport, HOST, self.port)
+
+    def tls_target(self) -> Target:
+        return Target("tls", HOST, self.sips_port)
 
     def launch(self, **variables: str) -> None:
         """Start the process without waiting for it."""
