@@ -1,10 +1,11 @@
-"""Sockets of one app: a UDP socket of its own, or a TCP connection with its framing."""
+"""Sockets of one app: a UDP socket of its own, or a TCP or TLS connection with its framing."""
 
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sipgateway.simulator.message import SipSyntaxError
@@ -18,18 +19,36 @@ Receiver = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the PSAP (or the proxy before it) listens; the transport is "udp" or "tcp"."""
+    """Where the PSAP (or the proxy before it) listens; the transport is "udp", "tcp" or "tls".
+
+    `security` is what TLS shows and whom it believes.
+    """
 
     transport: str
     host: str
     port: int
+    security: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
 
-def parse_target(transport: str, text: str) -> Target:
+def secure(authority: str, certificate: str, key: str) -> ssl.SSLContext:
+    """Read the PEM files of mutual TLS: whom we believe, and what we show.
+
+    The PSAP's name is not checked: in a trial it is called by its address. Raises ValueError.
+    """
+    try:
+        context = ssl.create_default_context(cafile=authority)
+        context.check_hostname = False
+        context.load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one too
+        raise ValueError(f"certificates: {error}") from None
+    return context
+
+
+def parse_target(transport: str, text: str, security: ssl.SSLContext | None = None) -> Target:
     """Read HOST:PORT or [IPV6]:PORT; raises ValueError with one clear line."""
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
@@ -40,7 +59,7 @@ def parse_target(transport: str, text: str) -> Target:
         raise ValueError(f"target {text!r} is not HOST:PORT")
     if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"target {text!r}: {port!r} is no port number")
-    return Target(transport, host, int(port))
+    return Target(transport, host, int(port), security)
 
 
 class Link(Protocol):
@@ -56,7 +75,7 @@ class Link(Protocol):
 
 async def open_link(target: Target, receive: Receiver) -> Link:
     """Open a socket whose whole messages go to `receive`; raises OSError."""
-    if target.transport == "tcp":
+    if target.transport != "udp":
         return await _open_tcp(target, receive)
     return await _open_udp(target, receive)
 
@@ -157,7 +176,9 @@ class Stream:
 
 async def _open_tcp(target: Target, receive: Receiver) -> TcpLink:
     loop = asyncio.get_running_loop()
-    _, link = await loop.create_connection(lambda: TcpLink(receive), target.host, target.port)
+    _, link = await loop.create_connection(
+        lambda: TcpLink(receive), target.host, target.port, ssl=target.security
+    )
     return link
 
 

@@ -15,7 +15,7 @@ from sipgateway.simulator.fleet import Fleet, allow_sockets
 from sipgateway.simulator.pace import Plan
 from sipgateway.simulator.report import advance, progress_bar, render, summarise
 from sipgateway.simulator.scripts import SCRIPTS
-from sipgateway.simulator.transport import parse_target
+from sipgateway.simulator.transport import Target, parse_target, secure
 
 BAD_ARGUMENTS = 2
 
@@ -36,11 +36,13 @@ class Command(BaseCommand):
         parser.add_argument("--callers", type=int, default=1, help="how many (default 1)")
         parser.add_argument("--rate", type=float, default=1.0, help="new callers a second")
         parser.add_argument("--script", choices=sorted(SCRIPTS), default="chat")
-        parser.add_argument("--transport", choices=["udp", "tcp"], default="tcp")
+        parser.add_argument("--transport", choices=["udp", "tcp", "tls"], default="tcp")
+        parser.add_argument("--authority", help="PEM file of the CA that the PSAP's TLS is under")
+        parser.add_argument("--certificate", help="PEM file that we show with TLS")
+        parser.add_argument("--key", help="PEM file of its private key")
         parser.add_argument(
             "--target",
-            default=f"{environment.host}:{environment.sip_port}",
-            help="HOST:PORT of the PSAP (default %(default)s)",
+            help=f"HOST:PORT of the PSAP (default {environment.host} and its port)",
         )
         parser.add_argument(
             "--duration",
@@ -85,7 +87,7 @@ class Command(BaseCommand):
         if options["callers"] < 1:
             self._refuse("--callers is at least 1")
         try:
-            target = parse_target(options["transport"], options["target"])
+            target = self._target(options)
             allow_sockets(options["callers"])
         except ValueError as error:
             self._refuse(str(error))
@@ -96,6 +98,16 @@ class Command(BaseCommand):
             rate=options["rate"],
             seed=secrets.randbits(32) if options["seed"] is None else options["seed"],
         )
+
+    def _target(self, options: dict[str, Any]) -> Target:
+        environment, transport = settings.ENVIRONMENT, options["transport"]
+        port = environment.sips_port if transport == "tls" else environment.sip_port
+        host = f"[{environment.host}]" if ":" in environment.host else environment.host
+        files = [options[name] for name in ("authority", "certificate", "key")]
+        if transport == "tls" and not all(files):
+            raise ValueError("TLS needs --authority, --certificate and --key")
+        security = secure(*files) if transport == "tls" else None
+        return parse_target(transport, options["target"] or f"{host}:{port}", security)
 
     def _refuse(self, message: str) -> NoReturn:
         if getattr(self, "_called_from_command_line", False):
