@@ -1,6 +1,7 @@
 """Real peers: a whole instance behind Kamailio, ng112-js as the app, a call-taker at a console."""
 
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,14 +33,21 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="package")
-def psap() -> Iterator[Instance]:
-    """One instance for all interop tests, with its public URI at the BCF."""
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the certificates of both ends stand, once `psap` is running."""
+    return tmp_path_factory.mktemp("certificates")
+
+
+@pytest.fixture(scope="package")
+def psap(certificates: Path) -> Iterator[Instance]:
+    """One instance for all interop tests, with TLS and its public URI at the BCF."""
     with running_instance() as instance:
         instance.execute(
             "UPDATE psap_psap"
             " SET public_uri = %s, greeting = %s, lost_after = %s, heartbeat_interval = %s",
             [PSAP_URI, GREETING, LOST_AFTER, HEARTBEAT],
         )
+        instance.manage("devca", str(certificates), "--install")
         restart_gateway(instance)
         yield instance
 
@@ -50,12 +58,24 @@ def restart_gateway(psap: Instance) -> None:
     wait_until(lambda: options_status(psap.sip_port, 0.3) == 200, 20, "the gateway serves")
 
 
+def stand_behind(psap: Instance, proxy: Kamailio, trunk: str) -> None:
+    """Have what is sent on a kind of trunk leave by a proxy."""
+    psap.execute(
+        "UPDATE psap_trunk SET outbound_proxy = %s WHERE transport = %s", [proxy.proxy_uri, trunk]
+    )
+
+
 @pytest.fixture(scope="package")
-def kamailio(psap: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
-    """The BCF in front of it."""
-    directory = tmp_path_factory.mktemp("kamailio")
-    with running_kamailio(directory, psap_port=psap.sip_port) as running:
-        psap.execute("UPDATE psap_trunk SET outbound_proxy = %s", [running.proxy_uri])
+def kamailio(
+    psap: Instance, certificates: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kamailio]:
+    """The BCF in front of it; between the two TLS, each with its certificate."""
+    with running_kamailio(
+        tmp_path_factory.mktemp("kamailio"),
+        psap_port=psap.environment.sips_port,
+        tls=certificates,
+    ) as running:
+        stand_behind(psap, running, "tls")
         yield running
 
 

@@ -1,58 +1,18 @@
 """ng112-js, an app that we did not write, through Kamailio: the whole of a chat."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from sipgateway.simulator import lmpe
-from tests.interop.conftest import GREETING, HEARTBEAT, LOST_AFTER
+from tests.interop.conftest import GREETING, HEARTBEAT, LOST_AFTER, restart_gateway
+from tests.support.answering import answered, card_of, head_of, said, text_with
 from tests.support.cuttable import cuttable_proxy
 from tests.support.eventually import eventually
 from tests.support.instance import Instance
 from tests.support.kamailio import PSAP_URI, Kamailio
-from tests.support.live_console import Frame, LiveConsole
+from tests.support.live_console import LiveConsole
 from tests.support.ng112 import NgApp
 
 OFTEN = 1000  # milliseconds between the app's heartbeats
-
-
-def card_of(call: str, **wanted: Any) -> Callable[[Frame], bool]:
-    """Return whether a frame brings the card of a call identifier, with these values."""
-
-    def matches(frame: Frame) -> bool:
-        card = frame.get("card") or {}
-        return f":{call}:" in card.get("callId", "") and wanted.items() <= card.items()
-
-    return matches
-
-
-def text_with(text: str, status: str) -> Callable[[Frame], bool]:
-    """Return whether a frame brings a text of ours in a state of its delivery."""
-
-    def matches(frame: Frame) -> bool:
-        message = frame.get("message")
-        if not isinstance(message, dict):
-            return False  # the reply to a command names the message by its id
-        return (message["text"], message["status"]) == (text, status)
-
-    return matches
-
-
-async def answered(app: NgApp, desk: LiveConsole, **given: Any) -> tuple[str, str]:
-    """Start a chat and have the call-taker answer it; returns its call identifier and its id."""
-    call = await app.start("Meine Küche brennt! 🔥", **given)
-    opened = await desk.until(card_of(call))
-    claimed = await desk.command("claim", chat=opened["chat"])
-    assert claimed["ok"], claimed
-    await app.becomes("started")
-    return call, opened["chat"]
-
-
-async def said(desk: LiveConsole, chat: str, text: str) -> None:
-    """Have the call-taker write."""
-    reply = await desk.command("send", chat=chat, text=text)
-    assert reply["ok"], reply
 
 
 @pytest.mark.conformance("6.2.2-1", "6.2.2-2", "6.2.2-3", "6.2.2-4", "6.2.2-5")
@@ -189,6 +149,19 @@ async def test_an_app_that_lost_its_websocket_gets_what_was_written_meanwhile(
     assert len({f["chat"] for _, f in desk.frames if card_of(call)(f)}) == 1
 
 
+async def test_a_chat_survives_a_crash_of_the_gateway(
+    kamailio: Kamailio, desk: LiveConsole, psap: Instance
+):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call, chat = await answered(app, desk)
+        restart_gateway(psap)
+        await said(desk, chat, "Hören Sie mich?")
+        await app.hears("Hören Sie mich?")
+        await app.say("Ja, ich höre Sie")
+        await desk.shows("Ja, ich höre Sie")
+    assert len({f["chat"] for _, f in desk.frames if card_of(call)(f)}) == 1
+
+
 async def test_an_app_that_dies_is_shown_as_lost(kamailio: Kamailio, desk: LiveConsole):
     async with NgApp(kamailio.endpoint, "anna") as app:
         call, chat = await answered(app, desk, heartbeat=OFTEN)
@@ -227,10 +200,36 @@ async def test_the_bcf_takes_identities_and_priorities_from_nobody_outside(
         opened = await desk.until(card_of(call))
     assert opened["card"]["caller"]["uri"] == "sip:bert@example.org"
     assert opened["card"]["caller"]["asserted"] is True
-    ((raw,),) = psap.rows(
-        "SELECT raw FROM chats_journal WHERE position(%s in raw) > 0", call.encode()
-    )
-    head = bytes(raw).decode()
+    head = head_of(psap, call)
     assert "mayor" not in head
     assert "Resource-Priority: esnet.1\r\n" in head
     assert "esnet.4" not in head
+
+
+@pytest.mark.conformance("6.1.2.6-1", "6.1.2.6-4", "6.1.2.3-1")
+async def test_the_bcf_says_what_was_called_and_that_it_is_an_emergency(
+    kamailio: Kamailio, desk: LiveConsole, psap: Instance
+):
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        call = await app.start("Hilfe")
+        await desk.until(card_of(call))
+    head = head_of(psap, call)
+    assert head.startswith("MESSAGE urn:service:sos SIP/2.0\r\n")
+    assert [line for line in head.split("\r\n") if line.startswith("History-Info")] == [
+        "History-Info: <sip:112@example.org?Reason=SIP%3Bcause%3D302>;index=1",
+        "History-Info: <urn:service:sos>;index=1.1",
+    ]
+
+
+async def test_an_app_that_speaks_dec112_is_answered_in_kind(kamailio: Kamailio, desk: LiveConsole):
+    dialect = {"registrationId": "4711", "language": "de", "clientVersion": "1.0"}
+    async with NgApp(kamailio.endpoint, "anna", dec112=dialect) as app:
+        call, chat = await answered(app, desk, isSilent=True)
+        await said(desk, chat, "Sind Sie in Gefahr?")
+        await app.hears("Sind Sie in Gefahr?")
+        await app.say("Ja")
+        shown = await desk.shows("Ja")
+        await app.stop("Ende")
+        await desk.until(card_of(call, session="stopped", endedBy="caller"))
+    assert shown["card"]["silent"] is True
+    assert shown["card"]["callId"].startswith("urn:dec112:uid:callid:")

@@ -50,7 +50,7 @@ class Kamailio:
         self.port, self.inside_port, self.ws_port = free_ports(3)
         self._home = directory / "kamailio"
         self._log = directory / "kamailio.log"
-        self._transport = psap_transport
+        self._transport = "tls" if tls else psap_transport
         self._process: subprocess.Popen[bytes] | None = None
         shutil.copytree(CONFIGURATION, self._home)
         self._defines = {
@@ -59,7 +59,7 @@ class Kamailio:
             "BCF_INSIDE_PORT": str(self.inside_port),
             "BCF_WS_PORT": str(self.ws_port),
             "BCF_DOMAIN": f'"{DOMAIN}"',
-            "BCF_PSAP": f'"sip:{HOST}:{psap_port};transport={psap_transport}"',
+            "BCF_PSAP": f'"sip:{HOST}:{psap_port};transport={self._transport}"',
             "BCF_PSAP_ADDRESS": f'"{HOST}:{psap_port}"',
             "BCF_SUBSCRIBERS": f'"text://{self._home / "subscribers"}"',
             "BCF_CHILDREN": "1",
@@ -136,7 +136,6 @@ class Kamailio:
         home.mkdir(exist_ok=True)
         for ours, theirs in CERTIFICATES.items():
             shutil.copyfile(directory / theirs, home / ours)
-        self._transport = "tls"
         self._defines["WITH_TLS"] = "1"
 
 

@@ -56,13 +56,13 @@ def install() -> Path:
 class NgApp:
     """One app with one chat; every event it told stays in `events`."""
 
-    def __init__(self, endpoint: str, user: str, password: str = PASSWORD) -> None:
+    def __init__(self, endpoint: str, user: str, **config: Any) -> None:
         self.events: list[Event] = []
-        self._config = {
+        self._config = config | {
             "endpoint": endpoint,
             "domain": DOMAIN,
             "user": user,
-            "password": password,
+            "password": PASSWORD,
             "connection_recovery_min_interval": 1,
             "connection_recovery_max_interval": 1,
         }

@@ -12,16 +12,21 @@ import { createInterface } from 'node:readline';
 const [modules, given] = process.argv.slice(2);
 const require = createRequire(join(modules, 'package.json'));
 const { XMLCompat, getNodeImpl } = require('pidf-lo');
-const { Agent, LocationMethod, Origin, VCard } = require('ng112-js/dist/node');
+const { Agent, DEC112Specifics, LocationMethod, Origin, VCard } = require('ng112-js/dist/node');
 const { JsSipAdapter } = require('ng112-js-sip-adapter-jssip');
 
 // Newer pidf-lo wants to be told that this is Node; ng112-js knows only of older ones.
 XMLCompat.initialize(getNodeImpl());
 
-const config = JSON.parse(given);
+// `dec112` in the configuration makes it speak DEC112's older dialect.
+const { dec112, ...config } = JSON.parse(given);
 const tell = (ev, content = {}) => process.stdout.write(`${JSON.stringify({ ev, ...content })}\n`);
 
-const agent = new Agent({ sipAdapterFactory: JsSipAdapter.factory, ...config });
+const agent = new Agent({
+  sipAdapterFactory: JsSipAdapter.factory,
+  namespaceSpecifics: dec112 && new DEC112Specifics(dec112),
+  ...config,
+});
 agent.addStateListener((state) => tell('agent', { state }));
 let conversation;
 
@@ -55,10 +60,10 @@ const extraHeaders = (headers = {}) =>
   Object.entries(headers).map(([key, value]) => ({ key, value }));
 
 const commands = {
-  // Starts a chat: to, text, heartbeat (ms), headers.
-  start({ to, text, name, heartbeat, headers }) {
+  // Starts a chat; heartbeat in milliseconds, isTest and isSilent in DEC112's dialect only.
+  start({ to, text, name, heartbeat, headers, isTest, isSilent }) {
     if (heartbeat !== undefined) agent.setHeartbeatInterval(heartbeat);
-    conversation = agent.createConversation(to);
+    conversation = agent.createConversation(to, { isTest, isSilent });
     conversation.addMessageListener(hear);
     conversation.addStateListener((state) =>
       tell('conversation', { state: state.value, origin: state.origin }));
