@@ -53,7 +53,7 @@ def civic_line(fields: Mapping[str, str]) -> str:
         named("PO box", "POBOX"),
         place.strip(),
         words("A4") or words("A5"),
-        words("A1"),
+        "" if fields.get("A1") in (fields.get("A3"), fields.get("PCN")) else words("A1"),
         words("country"),
     ]
     return ", ".join(dict.fromkeys(piece for piece in pieces if piece)) or ", ".join(

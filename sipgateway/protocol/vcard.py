@@ -13,6 +13,7 @@ from sipgateway.protocol.xml import Element
 VALUE_LIMIT = 500
 MAX_CARDS = 10
 MAX_LINES = 1000
+LINE_LIMIT = 4 * VALUE_LIMIT
 
 
 class Card(TypedDict, total=False):
@@ -144,6 +145,7 @@ def _text_properties(text: str) -> Iterator[tuple[str, str]]:
         if name == "end":
             yield name, value
         elif name in _PROPERTIES:
+            value = value[:LINE_LIMIT]
             if any("quoted-printable" in parameter.lower() for parameter in parameters):
                 value, _ = decode_text(binascii.a2b_qp(value), _charset(parameters))
             yield name, _text_value(name, value)

@@ -88,3 +88,71 @@ def test_other_content_is_no_text() -> None:
     assert text(b"\x89PNG", "image/png") == ("", ())
     assert text(b"<presence/>", "application/pidf+xml") == ("", ())
     assert text(b"", "text/plain") == ("", ())
+
+
+def alternative(*parts: tuple[str, str]) -> bytes:
+    body = "".join(f"--A\r\nContent-Type: {kind}\r\n\r\n{text}\r\n" for kind, text in parts)
+    return f"{body}--A--".encode()
+
+
+ALTERNATIVE = "multipart/alternative; boundary=A"
+
+
+@pytest.mark.conformance("6.1.2.8-1", "6.1.2.8-2")
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        ((("text/plain", "Fire"), ("text/html", "<p>Big <b>fire</b></p>")), "Fire"),
+        ((("text/html", "<p>Big <b>fire</b></p>"), ("text/plain", "Fire")), "Fire"),
+        ((("text/plain", " "), ("text/html", "<p>Big fire</p>")), " \nBig fire"),
+        ((("text/plain", "Fire"), ("text/plain", "Fire")), "Fire"),
+        ((("text/plain", "Fire"), ("text/plain; charset=utf-8", "Feuer")), "Fire\nFeuer"),
+        ((("text/html", "<p>Big fire</p>"), ("image/png", "x")), "Big fire"),
+    ],
+)
+def test_an_alternative_does_not_say_its_text_twice(
+    parts: tuple[tuple[str, str], ...], shown: str
+) -> None:
+    """Red when HTML and plain text of the same are both shown, or when either of them is lost."""
+    assert text(alternative(*parts), ALTERNATIVE) == (shown, ())
+
+
+def test_html_outside_of_the_alternative_is_shown_beside_it() -> None:
+    inner = alternative(("text/plain", "Fire"), ("text/html", "<p>Big fire</p>")).decode()
+    body = (
+        f"--B\r\nContent-Type: {ALTERNATIVE}\r\n\r\n{inner}\r\n"
+        "--B\r\nContent-Type: text/html\r\n\r\n<p>Sent from <i>my</i> car</p>\r\n"
+        "--B\r\nContent-Type: text/html\r\n\r\n<p>Fire</p>\r\n--B--"
+    )
+    assert text(body.encode(), "multipart/mixed; boundary=B") == ("Fire\nSent from my car", ())
+
+
+def test_a_file_of_text_is_no_message_unless_nothing_else_is() -> None:
+    attached = "Content-Disposition: attachment; filename=log.txt\r\n\r\nline 1\r\n"
+    body = f"--B\r\n\r\nHelp\r\n--B\r\n{attached}--B--"
+    assert text(body.encode(), "multipart/mixed; boundary=B") == ("Help", ())
+    assert text(f"--B\r\n{attached}--B--".encode(), "multipart/mixed; boundary=B") == ("line 1", ())
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html><head><title>Mail</title></head><body>Help</body></html>",
+        "Help<script>x('</b>')</script\n><STYLE type=x>p {}</STYLE>",
+        "<!-- <p>quoted</p> -->Help<!--x-->",
+        "<script>İ</script>Help",
+        "<template><p>x</p></template>He<b>lp</b>",
+    ],
+)
+def test_what_no_browser_shows_is_no_text(page: str) -> None:
+    assert text(page.encode(), "text/html") == ("Help", ())
+
+
+def test_a_comment_without_end_hides_nothing() -> None:
+    assert text(b"<!-- Help", "text/html") == ("<!-- Help"[4:].strip(), ())
+
+
+def test_comments_without_number_take_linear_time() -> None:
+    assert text(b"<!--" * 250_000, "text/html") == ("", ())
+    assert text(b"<!-- x -->" * 100_000, "text/html") == ("", ())
+    assert text(b"<script></script>" * 60_000, "text/html") == ("", ())
