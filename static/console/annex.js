@@ -33,7 +33,7 @@ export class Annex {
   #reports;
   #report;
   #alarms;
-  #tests;
+  tests;
 
   #errands;
 
@@ -54,12 +54,12 @@ export class Annex {
     this.#reports = new ReportPanel(document, { nameOf: (username) => store.nameOf(username) });
     this.#report = new ReportDialog(document, { identity });
     this.#alarms = new AlarmStrip(document, { store, notices });
-    this.#tests = new TestCalls(document, { address: document.body.dataset.tests });
+    this.tests = new TestCalls(document, { address: document.body.dataset.tests });
   }
 
   connect() {
     const parts = [this.confirm, this.closeDialog, this.#caller, this.#position, this.#strip, this.#redirect, this.#references, this.#reports,
-      this.#report, this.#alarms, this.#tests];
+      this.#report, this.#alarms, this.tests];
     for (const part of parts) part.connect();
     const { open, conversation, closing } = this.#console;
     const errands = this.#errands;
@@ -73,7 +73,7 @@ export class Annex {
       this.#report.ask(this.#card, signalling?.source);
     });
     this.#report.addEventListener("report", ({ detail }) => errands.reportSource(detail));
-    this.#tests.addEventListener("choose", ({ detail }) => open.choose(detail));
+    this.tests.addEventListener("choose", ({ detail }) => open.choose(detail));
   }
 
   /** Show a chat. @param {?object} card @param {?object} record */

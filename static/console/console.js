@@ -90,6 +90,7 @@ export class Console {
     press("silence", () => this.alarm.silence());
     press("reconnect", () => socket.retryNow());
     press("help-open", () => this.#help());
+    press("tests-open", async () => (await this.annex.ready()).tests.open());
     this.clock.addEventListener("tick", () => this.#showWallClock());
     this.#document.getElementById("logout-form").addEventListener("submit", (event) => this.#leave(event));
     this.#showWallClock();

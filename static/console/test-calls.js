@@ -24,7 +24,6 @@ export class TestCalls extends EventTarget {
 
   connect() {
     workable(this.#dialog);
-    document.getElementById("tests-open").addEventListener("click", () => this.open());
     this.#rows.addEventListener("click", (event) => {
       const chat = event.target.closest("button")?.dataset.chat;
       if (!chat) return;

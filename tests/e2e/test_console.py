@@ -61,7 +61,7 @@ async def test_the_position_shown_follows_the_phone_and_names_its_message(
     await app.say("Ich bin jetzt am Bahnhof")
     page = desk.page
     await expect(page.locator("#position-coordinates")).to_have_text("47.80949, 13.05501")
-    await expect(page.locator("#position-shape")).to_have_text("± 35 m · Austria")
+    await expect(page.locator("#position-shape")).to_have_text("± 35 m · 95 % sure · Austria")
     await expect(page.locator("#position-source")).to_contain_text("from message 2")
     await expect(page.locator("#map path.track")).to_have_count(1)
     await page.locator(".message-place").first.click()

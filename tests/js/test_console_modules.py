@@ -1,17 +1,11 @@
 """The console's modules one by one, imported into Chromium from a server of static files."""
 
 import re
-import threading
-from collections.abc import AsyncIterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from psap.project.environment import PROJECT_ROOT
-from tests.support.desk import launch_chromium
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,32 +29,6 @@ async () => {
     return { shown, gaps, seq: record.seq };
 }
 """
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Say nothing between the dots of the tests."""
-
-
-@pytest.fixture(scope="module")
-def static_server():
-    """The project's folder over HTTP; modules cannot be imported from file: addresses."""
-    handler = partial(QuietHandler, directory=str(PROJECT_ROOT))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page(static_server: str) -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await launch_chromium(playwright)
-        page = await browser.new_page()
-        await page.goto(f"{static_server}/static/console/")
-        yield page
-        await browser.close()
 
 
 async def test_events_that_arrive_while_a_record_loads_follow_it(page: Page):

@@ -9,6 +9,7 @@ for the end-to-end tests to show.
     stage.replies["redirect"] = {...}  # what it is answered
 """
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -79,7 +80,7 @@ def fix(number: int, shape: str, **said: Any) -> Json:
     }  # fmt: skip
 
 
-def event(seq: int, kind: str, **data: Any) -> Json:
+def event(seq: int, kind: str, /, **data: Any) -> Json:
     """Return an event as a conversation lists it."""
     return {"seq": seq, "kind": kind, "at": at(), "actor": "calltaker:anna", "data": data}
 
@@ -147,6 +148,12 @@ class Stage:
         await self.page.locator(f'#queue [data-chat="{chat}"] .card-open').click()
         await expect(self.page.locator("#message-list")).to_have_attribute("aria-busy", "false")
 
+    async def asked_for(self, do: str, *, times: int = 1) -> None:
+        """Wait until a command was given so many times."""
+        async with asyncio.timeout(10):
+            while sum(command["do"] == do for command in self.commands) < times:
+                await self.page.evaluate("() => new Promise(requestAnimationFrame)")
+
     def _connect(self, socket: WebSocketRoute) -> None:
         self._socket = socket
         socket.on_message(self._hear)
@@ -171,7 +178,7 @@ class Stage:
             await route.fulfill(json=self.documents[path])
         elif path.startswith("/static/") and (found := finders.find(path[8:])):
             file = Path(str(found))
-            await route.fulfill(body=file.read_bytes(), content_type=TYPES.get(file.suffix))
+            await route.fulfill(path=file, content_type=TYPES.get(file.suffix))
         elif path.endswith("/conversation/") and pieces[1] in self.conversations:
             await route.fulfill(json=self.conversations[pieces[1]])
         elif path.endswith("/image/"):
