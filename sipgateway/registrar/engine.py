@@ -60,11 +60,12 @@ class _Endpoint(pjsua2.Endpoint):
 class _Account(pjsua2.Account):
     """An account at one of its registrars."""
 
-    def __init__(self, key: Key, events: list[Event], sending: dict[int, tuple[Any, Sent]]) -> None:
+    def __init__(self, key: Key, events: list[Event]) -> None:
         super().__init__()
         self._key = key
         self._events = events
-        self._sending = sending
+        # What is under way, by the address that pjsua2 gives back; it must live as long.
+        self.sending: dict[int, tuple[Any, Sent]] = {}
 
     def onRegState(self, prm: Any) -> None:  # noqa: N802
         answer = Answer(int(prm.code), str(prm.reason), int(prm.expiration))
@@ -79,7 +80,7 @@ class _Account(pjsua2.Account):
 
     def onSendRequest(self, prm: Any) -> None:  # noqa: N802
         try:
-            _, done = self._sending.pop(int(prm.userData), (None, None))
+            _, done = self.sending.pop(int(prm.userData), (None, None))
             state = prm.e.body.tsxState
             if done is not None:
                 whole = to_bytes(state.src.rdata.wholeMsg)
@@ -96,7 +97,7 @@ class Engine:
         self._tls_in_use: TlsPolicy | None = None
         self._events: list[Event] = []
         self._accounts: dict[Key, _Account] = {}
-        self._sending: dict[int, tuple[Any, Sent]] = {}
+        self._dropped: list[_Account] = []
         self._log = _Log(self._events)
         self._endpoint = _Endpoint(self._events)
         self._endpoint.libCreate()
@@ -147,9 +148,10 @@ class Engine:
             self._events.append(Answered(key, Answer(CANNOT_SEND, reason)))
 
     def drop(self, key: Key) -> None:
-        """Forget an account at a registrar."""
+        """Forget an account at a registrar; in pjsua2 it lives until its requests have ended."""
         if account := self._accounts.pop(key, None):
-            account.shutdown()
+            self._dropped.append(account)
+            self._end_dropped()
 
     def send(
         self,
@@ -171,28 +173,44 @@ class Engine:
             header = pjsua2.SipHeader()
             header.hName, header.hValue = name, value
             option.headers.append(header)
+        account = self._accounts.get(key)
+        if account is None:
+            done(CANNOT_SEND, "the account is not registered", b"")
+            return
         token = int(parameters.this)
-        self._sending[token] = parameters, done
+        account.sending[token] = parameters, done
         try:
-            self._accounts[key].sendRequest(parameters)
-        except (KeyError, pjsua2.Error) as error:
-            if self._sending.pop(token, None):  # else it has been told already
-                done(CANNOT_SEND, getattr(error, "reason", "the account is not registered"), b"")
+            account.sendRequest(parameters)
+        except pjsua2.Error as error:
+            if account.sending.pop(token, None):  # else it has been told already
+                done(CANNOT_SEND, error.reason, b"")
 
     def poll(self) -> list[Event]:
         """Let pjsua2 do what is due, and return what has happened."""
         for _ in range(MOST_EVENTS):
             if self._endpoint.libHandleEvents(0) <= 0:
                 break
+        if self._dropped:
+            self._end_dropped()
         events = list(self._events)
         self._events.clear()
         return events
 
     def close(self) -> None:
-        """End pjsua2."""
+        """End pjsua2; where requests are still under way it has to be left as it is."""
         for key in list(self._accounts):
             self.drop(key)
-        self._endpoint.libDestroy()
+        if not self._dropped:
+            self._endpoint.libDestroy()
+            return
+        for owned in (*self._dropped, self._endpoint, self._log):
+            owned.thisown = False  # no destructor, which would end what is under way
+
+    def _end_dropped(self) -> None:
+        """End accounts that nothing is under way for: else pjsua2 aborts at the answer."""
+        for account in [account for account in self._dropped if not account.sending]:
+            self._dropped.remove(account)
+            account.shutdown()
 
     def _listen(self, kind: int) -> int:
         """Open a transport on a port that the system chooses; returns the port."""
@@ -201,12 +219,12 @@ class Engine:
         return int(address.rpartition(":")[2])
 
     def _add(self, key: Key, account: Account) -> None:
-        if len(self._accounts) >= MOST_ACCOUNTS:
+        if len(self._accounts) + len(self._dropped) >= MOST_ACCOUNTS:
             raise pjsua2.Error(0, "", f"pjsua2 holds {MOST_ACCOUNTS} accounts at most", "", 0)
         registrar = account.registrars[key[1]]
         if transport_of(registrar) == "tls":
             self._offer_tls()
-        added = _Account(key, self._events, self._sending)
+        added = _Account(key, self._events)
         added.create(_configuration(account, key[1]))
         self._accounts[key] = added
 

@@ -145,9 +145,7 @@ class Lifecycle:
             self._drop_left(self._left[0])
         if self._asked is not None:
             if now >= self._asked_until:
-                asked = self._asked
-                self._commands.append(Drop(asked))
-                self.answered(asked, Answer(NO_ANSWER, "no answer"), now)
+                self.answered(self._asked, Answer(NO_ANSWER, "no answer"), now)
             return
         if self._due is not None and now >= self._due:
             if self._current is None:
@@ -191,6 +189,7 @@ class Lifecycle:
         )
 
     def _refuse(self, registrar: int, answer: Answer, now: float) -> None:
+        self._commands.append(Drop(registrar))
         if self._current is not None and registrar < self._current:  # on the way back
             if registrar + 1 < self._current:
                 self._ask(registrar + 1, now)

@@ -24,7 +24,7 @@ PJSUA2_WRITES = frozenset(
 CHALLENGES = (401, 407)
 TIMED_OUT = 408
 CANNOT_SEND = 503
-TOO_LONG = 513
+TOO_LONG = 413  # no use in sending it again, which a 5xx would ask for
 TOO_LONG_REASON = "PJSIP_EMSGTOOLONG"
 # What the gateway acts on in an answer (sipgateway/followups.py).
 PASSED_ON = ("Contact", "Retry-After")

@@ -68,6 +68,13 @@ class Registrar:
         """Serve until SIGTERM or SIGINT; then take all bindings away."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
+        try:
+            await self._work()
+        finally:
+            if self._engine is not None:
+                self._engine.close()
+
+    async def _work(self) -> None:
         self._start("follow", self._follow)
         stopping = asyncio.create_task(self._stop.wait())
         while not stopping.done():
@@ -208,8 +215,6 @@ class Registrar:
             async with asyncio.timeout(LAST_WORDS):
                 await self._rows.close()
                 await self._show()
-        if self._engine is not None:
-            self._engine.close()
 
 
 async def serve() -> None:

@@ -29,7 +29,7 @@ WHERE state <> 'off' AND account_id <> ALL(%b)
 """
 _BEAT = """
 INSERT INTO psap_serviceprocess (name, instance, started_at, beat_at, figures)
-VALUES ('registrar', %b, %b, %b, %b)
+VALUES ('registrar', %b, %b, %b, %b::jsonb)
 ON CONFLICT (name, instance) DO UPDATE
 SET started_at = excluded.started_at, beat_at = excluded.beat_at, figures = excluded.figures
 """
