@@ -85,6 +85,29 @@ async def test_texts_that_still_wait_are_cancelled_and_take_no_msg_id_with_them(
     record.verify(scene.chat)
 
 
+async def test_a_text_that_is_cancelled_while_it_is_claimed_is_not_sent(gateway, record):
+    """Red without the second look at the status: the claim made `sending` of `cancelled`."""
+    async with redirect_scene(gateway, record) as scene:
+        scene.app.answer_status = None
+        record.send(scene.chat, "eins")
+        await scene.app.until(lambda: texts_of(scene.app.requests) == ["eins"])
+        record.send(scene.chat, "zwei")
+        with record.session() as cancelling:
+            cancelling.execute("UPDATE chats_message SET status = 'cancelled' WHERE text = 'zwei'")
+            scene.app.answer_status = 200
+            scene.app.answer(next(r for r in scene.app.requests if r.body == b"eins"))
+            await eventually(
+                lambda: record.value(
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    " AND application_name = 'leitstand outbox'"
+                ),
+                "it is being claimed",
+            )
+        record.send(scene.chat, "drei")
+        await scene.app.until(lambda: "drei" in texts_of(scene.app.requests))
+    assert texts_of(scene.app.requests) == ["eins", "drei"]
+
+
 async def test_a_text_that_was_under_way_is_not_repeated_after_the_redirect(gateway, record):
     """Red without the moot check of record_deliveries: a text came back behind the 274."""
     async with redirect_scene(gateway, record) as scene:

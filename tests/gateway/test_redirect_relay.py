@@ -1,5 +1,7 @@
 """What reaches us for a chat that we redirect goes on to the target, in order, as by a proxy."""
 
+from datetime import timedelta
+
 import pytest
 
 from psap.models import Trunk
@@ -11,13 +13,14 @@ from tests.support.record import PUBLIC_URI
 from tests.support.redirects import START_REDIRECT, redirect_scene
 
 ASSERTED = ("P-Asserted-Identity", "<sip:+436645550001@provider.example>")
+PATIENCE = 5
 INCIDENT = "<urn:emergency:uid:incidentid:1:esrp.example>;purpose=emergency-IncidentId"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def impatient(record):
     """Configured before the module's gateway starts."""
-    record.configure(heartbeat_interval=20, redirect_patience=5)
+    record.configure(heartbeat_interval=20, redirect_patience=PATIENCE)
 
 
 def texts_at(scene):
@@ -155,12 +158,15 @@ async def open_again(scene, cause):
 
 
 async def test_a_target_that_refuses_brings_the_chat_back(gateway, record):
-    """Red without the deadline that a failed relay sets: the app stayed stalled for ever."""
+    """Red without the deadline that a failed relay sets: the app stayed stalled all the time."""
     async with redirect_scene(gateway, record) as scene:
         await scene.redirected()
         scene.target.answer_status = 403
+        began = record.value("SELECT now()")
         await scene.app.exchange(scene.go_over())
         await open_again(scene, "403")
+        patience = timedelta(seconds=PATIENCE)
+        assert scene.record.value("SELECT now()") < began + patience, "at once"
         assert scene.events("relay-failed")[0]["sipStatus"] == 403
 
 
