@@ -58,10 +58,16 @@ class TlsPeer(RawSip):
     """A connection with TLS; `session` says what was negotiated."""
 
     def __init__(
-        self, target: Target, context: ssl.SSLContext, *, name: str = OURS, **named: Any
+        self,
+        target: Target,
+        context: ssl.SSLContext,
+        *,
+        name: str = OURS,
+        source: tuple[str, int] | None = None,
+        **named: Any,
     ) -> None:
         super().__init__(target, **named)
-        self._context, self._name = context, name
+        self._context, self._name, self._source = context, name, source
         self.transport: asyncio.Transport
 
     async def __aenter__(self) -> Self:
@@ -72,6 +78,7 @@ class TlsPeer(RawSip):
             target.port,
             ssl=self._context,
             server_hostname=self._name,
+            local_addr=self._source,
         )
         return self
 
@@ -181,6 +188,17 @@ def make_tls_trunk(record: Record, pki: Pki, **values: Any) -> None:
         Trunk.objects.create(**given).authorities.set([authority])
 
     record.run(make)
+
+
+def drop_tls_trunk(record: Record, name: str = TRUNK) -> None:
+    """Delete a trunk with its certificates."""
+
+    def drop() -> None:
+        Trunk.objects.filter(name=name).delete()
+        Certificate.objects.filter(name=f"{name} certificate").delete()
+        CertificateAuthority.objects.filter(name=f"{name} authority").delete()
+
+    record.run(drop)
 
 
 def change_trunk(record: Record, name: str = TRUNK, **values: Any) -> None:
