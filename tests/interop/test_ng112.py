@@ -45,6 +45,17 @@ async def test_both_write(kamailio: Kamailio, desk: LiveConsole):
     assert delivered["message"]["sipStatus"] == 200
 
 
+async def test_a_long_text_comes_whole_in_both_directions(kamailio: Kamailio, desk: LiveConsole):
+    long = "".join(f"Zeile {number:05} " for number in range(2000)).strip()
+    short = long[:9_000]
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        _, chat = await answered(app, desk)
+        await app.say(long)
+        await desk.shows(long)
+        await said(desk, chat, short)
+        await app.hears(short)
+
+
 @pytest.mark.conformance("5.6-1", "5.6-3", "5.6-4")
 async def test_a_place_and_a_name_come_with_the_start_and_the_next_place_with_a_heartbeat(
     kamailio: Kamailio, desk: LiveConsole
@@ -233,3 +244,24 @@ async def test_an_app_that_speaks_dec112_is_answered_in_kind(kamailio: Kamailio,
         await desk.until(card_of(call, session="stopped", endedBy="caller"))
     assert shown["card"]["silent"] is True
     assert shown["card"]["callId"].startswith("urn:dec112:uid:callid:")
+
+
+@pytest.mark.conformance("6.1.2.10-3", "6.1.2.10-5", "6.1.2.10-10")
+async def test_a_test_of_an_app_that_speaks_dec112_ends_by_itself(
+    kamailio: Kamailio, psap: Instance
+):
+    dialect = {"registrationId": "4711", "language": "de", "clientVersion": "1.0"}
+    async with NgApp(kamailio.endpoint, "bert", dec112=dialect) as app:
+        app.command("move", latitude=48.18, longitude=16.35, radius=15)
+        call = await app.start("Test", isTest=True)
+        await app.becomes("stopped")
+    (only,) = app.messages()
+    assert (only["type"], only["id"]) == (lmpe.STOP, "1")
+    assert only["text"].splitlines()[1:] == [
+        "urn:service:sos",
+        "48.18000 N, 16.35000 E, within 15 m",
+    ]
+    chats = psap.rows(
+        "SELECT test, session, ringing_since FROM chats_chat WHERE unique_part = %s", call
+    )
+    assert chats == [(True, "stopped", None)]

@@ -1,4 +1,4 @@
-"""SIPp, a SIP stack that we did not write, as the app: scenarios against the gateway itself."""
+"""SIPp, a SIP stack that we did not write, as the app: straight to the gateway, and by Kamailio."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.instance import Instance
+from tests.support.kamailio import Kamailio
 from tests.support.sipp import run_sipp
 
 BOTH = pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -63,6 +64,21 @@ async def test_two_hundred_chats_at_once(psap: Instance, tmp_path: Path, transpo
     await greeted(psap, run.prefix)
 
 
+@pytest.mark.conformance("6.1.2.3-2", "6.2.3-3")
+@BOTH
+async def test_callers_without_registration_are_served_and_not_vouched_for(
+    psap: Instance, kamailio: Kamailio, tmp_path: Path, transport: str
+):
+    run = run_sipp("chat", kamailio.port, tmp_path, transport=transport, calls=50, rate=50)
+    await chats_of(psap, run.prefix, 50)
+    await greeted(psap, run.prefix)
+    callers = psap.rows(
+        "SELECT DISTINCT asserted_uri, transport FROM chats_chat WHERE unique_part LIKE %s",
+        like(run.prefix),
+    )
+    assert callers == [("", "tls")]
+
+
 @pytest.mark.conformance("6.1.1-3")
 async def test_what_is_repeated_because_its_answer_was_lost_is_stored_once(
     psap: Instance, tmp_path: Path
@@ -115,6 +131,13 @@ async def test_an_invite_is_refused_and_options_are_answered(
     psap: Instance, tmp_path: Path, transport: str
 ):
     run_sipp("unwelcome", psap.sip_port, tmp_path, transport=transport)
+
+
+@pytest.mark.conformance("6.1.2.10-5", "6.1.2.10-7", "6.1.2.10-12")
+async def test_a_second_test_call_comes_too_soon(psap: Instance, tmp_path: Path):
+    run = run_sipp("testcall", psap.sip_port, tmp_path)
+    ((session, ended_by, _),) = await chats_of(psap, run.prefix, 1)
+    assert (session, ended_by) == ("stopped", "system")
 
 
 async def test_sipp_says_so_when_an_answer_is_another_one(psap: Instance, tmp_path: Path):

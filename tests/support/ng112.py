@@ -56,13 +56,22 @@ def install() -> Path:
 class NgApp:
     """One app with one chat; every event it told stays in `events`."""
 
-    def __init__(self, endpoint: str, user: str, **config: Any) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        user: str,
+        password: str = PASSWORD,
+        *,
+        patience: float = PATIENCE,
+        **config: Any,
+    ) -> None:
         self.events: list[Event] = []
+        self._patience = patience
         self._config = config | {
             "endpoint": endpoint,
             "domain": DOMAIN,
             "user": user,
-            "password": PASSWORD,
+            "password": password,
             "connection_recovery_min_interval": 1,
             "connection_recovery_max_interval": 1,
         }
@@ -80,7 +89,7 @@ class NgApp:
         )
         self._reading = asyncio.gather(self._read(), self._listen())
         try:
-            await self.until(lambda event: event["ev"] == "ready")
+            await self.until(lambda event: event["ev"] == "ready", self._patience)
         except BaseException:
             await self._end()
             raise

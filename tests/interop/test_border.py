@@ -1,0 +1,58 @@
+"""What the BCF lets nobody outside do."""
+
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from sipgateway.simulator.transport import Target
+from tests.support.answering import answered
+from tests.support.kamailio import DOMAIN, PASSWORD, Kamailio
+from tests.support.live_console import LiveConsole
+from tests.support.ng112 import NgApp
+from tests.support.rawsip import RawSip, make_message
+
+HOST = "127.0.0.1"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_nobody_outside_writes_to_an_app(
+    kamailio: Kamailio, desk: LiveConsole, transport: str
+):
+    """Red where the BCF relays to whoever is registered."""
+    async with (
+        NgApp(kamailio.endpoint, "anna") as app,
+        RawSip(Target(transport, HOST, kamailio.port)) as stranger,
+    ):
+        call, _ = await answered(app, desk)
+        before = len(app.messages())
+        answer = await stranger.exchange(
+            make_message(
+                uri=f"sip:anna@{DOMAIN}",
+                body=b"Legen Sie auf",
+                transport=transport.upper(),
+                call_info=(
+                    f"<urn:emergency:uid:callid:{call}:dec112.at>;purpose=EmergencyCallData.CallId",
+                ),
+            )
+        )
+        await app.beat()
+    assert answer.status == 404
+    assert "Legen Sie auf" not in [message["text"] for message in app.messages()[before:]]
+
+
+@pytest.mark.parametrize(("user", "password"), [("anna", "falsch"), ("nobody", PASSWORD)])
+async def test_who_cannot_prove_it_is_not_registered(kamailio: Kamailio, user: str, password: str):
+    with pytest.raises(AssertionError, match="registrationFailed"):
+        async with NgApp(kamailio.endpoint, user, password=password, patience=3.0):
+            pass
+
+
+def test_nobody_comes_inside_without_a_certificate(kamailio: Kamailio, certificates: Path):
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    context.check_hostname = False
+    with pytest.raises(ssl.SSLError), socket.create_connection((HOST, kamailio.inside_port)) as raw:
+        with context.wrap_socket(raw) as secured:
+            secured.sendall(b"OPTIONS sip:x SIP/2.0\r\n\r\n")
+            secured.recv(1)  # TLS 1.3 refuses a client after its own handshake
