@@ -68,8 +68,7 @@ def parse_pidf_lo(data: bytes) -> list[Fix]:
             continue
         name = element.tag.rpartition("}")[2]
         if name in _CIVIC:
-            if len(addresses) < MAX_FIXES:
-                addresses.append(element)
+            addresses.append(element)
             continue
         try:
             latitude, longitude, radius, altitude, geometry = SHAPES[name](element)

@@ -96,8 +96,6 @@ def _vertices(ring: Element) -> Iterator[Vertex]:
 def _of_list(element: Element) -> Iterator[Vertex]:
     """Take a list of numbers apart by twos or threes."""
     numbers = (element.text or "").replace(",", " ").split()
-    if len(numbers) > 3 * (MAX_VERTICES + 1):
-        raise PidfError("more vertices than are read")
     size = _numbers_a_vertex(element, numbers)
     for at in range(0, len(numbers), size):
         yield vertex(numbers[at : at + size])

@@ -97,7 +97,7 @@ def _sum(one: Any, other: Any) -> Decimal | None:
         total = Decimal(one) + Decimal(other)
     except (DecimalException, ValueError, TypeError):
         return None
-    return total if total.is_finite() and abs(total.adjusted()) < 30 else None
+    return total if total.is_finite() else None
 
 
 def _text(value: Any, longest: int) -> str:

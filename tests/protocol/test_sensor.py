@@ -59,9 +59,12 @@ def test_times_relative_to_now_are_left_out() -> None:
     assert values([{"n": "t", "v": 1, "t": -60}], SENML) == [{"name": "t", "value": "1"}]
 
 
-@pytest.mark.parametrize("base", [{"bv": {}, "v": 1}, {"bv": "x", "v": 1}, {"bt": [], "v": 1}])
+@pytest.mark.parametrize(
+    "base", [{"bv": {}}, {"bv": "x"}, {"bt": []}, {"bt": "NaN"}, {"bv": 1, "bt": "1e999999999"}]
+)
 def test_a_base_of_nonsense_costs_nothing_but_itself(base: dict[str, object]) -> None:
-    values([{"n": "a"} | base, {"n": "b", "vs": "x", "t": "1e999999999"}], SENML)
+    pack = [{"n": "a", "v": 1} | base, {"n": "b", "vs": "x", "t": "1e999999999"}]
+    assert [value["name"] for value in values(pack, SENML)] == ["a", "b"]
 
 
 def test_values_are_counted_and_cut() -> None:
