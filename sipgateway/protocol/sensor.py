@@ -87,8 +87,8 @@ def _value(record: dict[str, Any], base: dict[str, Any]) -> Any:
         if "bv" not in base:
             return record["v"]
         total = _sum(base["bv"], record.get("v", "0"))
-        if total is not None:
-            return total
+        if total is not None or "v" in record:
+            return record["v"] if total is None else total
     return next((record[name] for name in ("vs", "vb", "vd", "s") if name in record), None)
 
 
