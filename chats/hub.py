@@ -12,12 +12,15 @@ from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 import psycopg
+from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
 from chats import wakeup, wire
 from chats.cancellation import is_cancelled
+from chats.database_threads import database_threads
 from chats.event_reader import Connection, EventReader, TooFarBehind
 from chats.frames import Frame, dump, event_frames
+from psap.alarms import ALARM, Alarm, current_alarms
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +30,9 @@ POLL = 1.0
 SHORTEST_PAUSE = 0.04
 SIGNS_EVERY = 2.0
 RECONNECT_AFTER = 1.0
+LOOK_FOR_ALARMS_EVERY = 2.0
 LONGEST_FEED = 5000
+OUT_OF_REACH = Alarm("database-out-of-reach", ALARM, "The database does not answer.")
 
 
 class Feed:
@@ -71,6 +76,12 @@ class Hub:
         self._reader = EventReader()
         self._connected = asyncio.Event()
         self._woken = asyncio.Event()
+        self._alarms: list[wire.Json] = []
+
+    @property
+    def consoles(self) -> int:
+        """How many consoles are connected."""
+        return len(self._feeds)
 
     def feed(self) -> Feed:
         """Return a feed of everything from now on; starts the hub with the first one."""
@@ -82,6 +93,7 @@ class Hub:
             self.tasks = [
                 asyncio.create_task(self._follow_for_ever()),
                 asyncio.create_task(wakeup.listen(wakeup.EVENTS, self._woken.set)),
+                asyncio.create_task(self._watch_alarms()),
             ]
         return feed
 
@@ -111,6 +123,18 @@ class Hub:
                 for feed in self._feeds:  # they may miss what was read last
                     feed.end()
             await asyncio.sleep(RECONNECT_AFTER)
+
+    async def _watch_alarms(self) -> None:
+        """Tell consoles what needs attention, as often as that changes."""
+        while not is_cancelled():
+            try:
+                found = wire.alarms(await database_threads.run(current_alarms, timezone.now()))
+            except (DatabaseFailure, TimeoutError):
+                found = wire.alarms([OUT_OF_REACH])
+            if found != self._alarms:
+                self._alarms = found
+                self._hand_out([dump({"ev": "alarms", "alarms": found})])
+            await asyncio.sleep(LOOK_FOR_ALARMS_EVERY)
 
     async def _follow(self, connection: Connection) -> None:
         signs_due = time.monotonic()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from chats import access, selectors, wire
+from psap.alarms import current_alarms
 from psap.models import Peer, Psap, User
 
 
@@ -30,6 +31,7 @@ def open_console(session_key: str | None) -> Opening:
         psap=Psap.objects.first() or Psap(),
         peers=Peer.objects.filter(agreement=True),
         cards=cards,
+        alarms=wire.alarms(current_alarms(now)),
     )
     return Opening(user, frame, {card.id: card.head_seq for card in cards})
 

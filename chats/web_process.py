@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from chats.cancellation import is_cancelled
 from chats.database_threads import database_threads
+from chats.hub import current_hub
 from psap import processes
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ class BeatingApplication:
 async def _beat_for_ever() -> None:
     while not is_cancelled():
         try:
-            await database_threads.run(processes.beat, "web", timezone.now())
+            figures = {"leitstand_consoles": current_hub().consoles}
+            await database_threads.run(processes.beat, "web", timezone.now(), figures=figures)
         except (DatabaseFailure, TimeoutError) as error:
             logger.warning("no sign of life of the web process: %s", error)
         await asyncio.sleep(BEAT_EVERY)

@@ -19,6 +19,7 @@ from chats.rows import (
     ReportRow,
 )
 from chats.selectors import Conversation
+from psap.alarms import Alarm
 from psap.models import Peer, Psap, User
 
 Json = dict[str, Any]
@@ -244,6 +245,7 @@ def snapshot(
     psap: Psap,
     peers: Iterable[Peer],
     cards: Iterable[CardRow],
+    alarms: Iterable[Json] = (),
 ) -> Json:
     """Return the first frame of a console: who, where and every chat in the queue."""
     return {
@@ -266,12 +268,18 @@ def snapshot(
         },
         "peers": [{"id": str(peer.pk), "name": peer.name, "uri": peer.uri} for peer in peers],
         "chats": [card(row) for row in cards],
+        "alarms": list(alarms),
     }
 
 
 def tests(cards: Iterable[CardRow]) -> Json:
     """Return the list of test calls."""
     return {"chats": [card(row) for row in cards]}
+
+
+def alarms(found: Iterable[Alarm]) -> list[Json]:
+    """Return what needs attention, as the snapshot and the frame `alarms` say it."""
+    return [{"code": a.code, "severity": a.severity, "text": a.text} for a in found]
 
 
 def conversation(found: Conversation) -> Json:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import OperationalError
+
 logger = logging.getLogger(__name__)
 
 WARNING = "warning"
@@ -37,11 +39,16 @@ def register(source: Source) -> None:
 
 
 def current_alarms(now: datetime) -> list[Alarm]:
-    """Ask all sources; alarms come before warnings, otherwise in the order of the sources."""
+    """Ask all sources; alarms come before warnings, otherwise in the order of the sources.
+
+    Raises django.db.OperationalError when the database does not answer.
+    """
     found: list[Alarm] = []
     for source in _sources:
         try:
             found.extend(source(now))
+        except OperationalError:
+            raise
         except Exception:  # what cannot be looked at must not hide what can
             logger.exception("%s cannot be checked", source.__name__)
             found.append(_unchecked(source))

@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
-from psap import alarms
+from psap import alarms, figures
 
 
 class PsapConfig(AppConfig):
@@ -12,8 +12,13 @@ class PsapConfig(AppConfig):
 
     def ready(self) -> None:
         from psap.expiry import certificates  # models can be imported only now
+        from psap.metrics import configuration_figures
+        from psap.programs import gateway_load, programs
 
+        alarms.register(programs)
+        alarms.register(gateway_load)
         alarms.register(certificates)
+        figures.register(configuration_figures)
 
 
 class ConfigurationSiteConfig(AdminConfig):

@@ -141,6 +141,9 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Who names it may read /metrics from another machine.
+METRICS_TOKEN = os.environ.get("PSAP_METRICS_TOKEN", "")
+
 REDIS_URL = ENVIRONMENT.redis_url
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
