@@ -45,7 +45,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _has_token(request: HttpRequest) -> bool:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     wanted = settings.METRICS_TOKEN
-    given = token.strip().encode()
+    given = token.strip().encode(errors="replace")
     return (
         bool(wanted) and scheme.lower() == "bearer" and hmac.compare_digest(given, wanted.encode())
     )
