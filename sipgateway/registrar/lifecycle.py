@@ -172,11 +172,14 @@ class Lifecycle:
 
     def _bind(self, registrar: int, answer: Answer, now: float) -> None:
         left = self._current if self._current != registrar else None
+        if not registrar:
+            self._return_due = None
+        elif self._current != registrar:
+            self._return_due = now + self._retry_after
         self._current = registrar
         self._bound_at = now
         self._refused = []
         self._due = now + refresh_interval(answer.expires, self._retry_after)
-        self._return_due = now + self._retry_after if registrar else None
         if left is not None:
             self._commands.append(Unregister(left))
             self._left = (left, now + LEAVE_WITHIN)

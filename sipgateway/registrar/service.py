@@ -48,6 +48,7 @@ class Registrar:
         self._environment = environment
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
         self._started_at = datetime.now(UTC)
         self._rows = Database(environment.database_url, "registrar")
         self._configuration = Configuration()
@@ -92,8 +93,13 @@ class Registrar:
         await self._rows.retry(self._take_over)
         while True:
             await self._rows.retry(self._look)
-            await self._rows.retry(self._show)
-            await asyncio.sleep(FOLLOW_EVERY)
+            looked_at = self._loop.time()
+            while self._loop.time() < looked_at + FOLLOW_EVERY:
+                self._changed.clear()
+                await self._rows.retry(self._show)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(looked_at + FOLLOW_EVERY):
+                        await self._changed.wait()
 
     async def _take_over(self) -> None:
         connection = await self._rows.connection()
@@ -176,6 +182,8 @@ class Registrar:
             for event in self._engine.poll():
                 self._intake.take(event)
             self._roster.tick(self._engine)
+            if self._roster.changes():
+                self._changed.set()
 
     def _requested(self, peer: str, request: Request, respond: Respond) -> None:
         """Send for the gateway, by the account that this peer was heard on."""

@@ -156,18 +156,16 @@ def test_over_udp_a_restart_is_noticed_by_the_next_refresh(record, core, gateway
         until_bound(core, lambda found: found == [ours(gateway, "")], RETRY_AFTER + SLACK)
 
 
-def test_sigterm_takes_the_binding_away(record, core, gateway, tmp_path):
-    with running_registrar(gateway, tmp_path) as registrar:
-        with account(record, core) as number:
-            until_state(record, number, "registered")
-            assert core.bindings() == [ours(gateway)]
-            started = time.monotonic()
-            assert registrar.terminate() == 0
-            assert time.monotonic() - started < 3
-            assert core.bindings() == []
-            assert state(record, number) == "off"
-            registrar.start()
-            until_state(record, number, "registered")
+def test_sigterm_takes_the_binding_away(record, core, gateway, registrar):
+    with registered(record, core, registrar) as number:
+        assert core.bindings() == [ours(gateway)]
+        started = time.monotonic()
+        assert registrar.terminate() == 0
+        assert time.monotonic() - started < 3
+        assert core.bindings() == []
+        assert state(record, number) == "off"
+        registrar.start()
+        until_state(record, number, "registered")
 
 
 async def test_without_a_binding_the_core_says_404(record, core, gateway, registrar):
@@ -239,12 +237,13 @@ def test_several_accounts_at_once_and_feature_tags(record, core, gateway, regist
 async def test_a_chat_in_pjsua2_is_on_the_record_marked_and_answered(
     record, core, gateway, registrar
 ):
+    record.configure(heartbeat_interval=1)
     with registered(record, core, registrar, receive_in_pjsua2=True):
         assert core.bindings() != [ours(gateway)]
         async with RawSip(core.target()) as app:
             caller = Caller(uri=f"sip:anna@127.0.0.1:{app.local[1]};transport=tcp")
             assert (await app.exchange(caller.start(uri=EMERGENCY))).status == 200
-            await app.until(lambda: [r.body.decode() for r in app.requests] == [GREETING])
+            await app.until(lambda: texts_of(app.requests, lmpe.START) == [GREETING])
             assert app.requests[0].header("reply-to") == PSAP
             chat = record.chat_id(caller.call_id)
             record.claim(chat)
@@ -259,9 +258,8 @@ async def test_a_chat_in_pjsua2_is_on_the_record_marked_and_answered(
             await eventually(
                 lambda: {s for _, s in record.outgoing(chat)} == {"delivered"}, "all is delivered"
             )
-            heartbeats = lambda: [r for r in app.requests if lmpe.identify(r).msg_type == 260]  # noqa: E731
-            record.configure(heartbeat_interval=1)
-            await app.until(lambda: bool(heartbeats()), 20)
+            await app.until(lambda: bool(texts_of(app.requests, lmpe.HEARTBEAT)))
+    record.configure(heartbeat_interval=15)
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
