@@ -11,7 +11,6 @@ from sipgateway.protocol.pidflo import parse_pidf_lo
 DOCUMENTS = Path(__file__).parent.parent / "data" / "pidflo"
 
 
-@pytest.mark.conformance("6.1.2.10-10")
 @pytest.mark.parametrize(
     ("name", "words"),
     [
