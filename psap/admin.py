@@ -11,7 +11,11 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
 
-from psap import admin_certificates, admin_servers  # noqa: F401  (they register their models)
+from psap import (  # noqa: F401  (they register their models)
+    admin_certificates,
+    admin_registrations,
+    admin_servers,
+)
 from psap.admin_forms import PsapForm, ServiceNumberForm
 from psap.admin_read_only import ReadOnlyAdmin
 from psap.admin_trunk import TrunkForm

@@ -11,13 +11,17 @@ class PsapConfig(AppConfig):
     verbose_name = "PSAP configuration"
 
     def ready(self) -> None:
+        from psap import checks  # noqa: F401  (it registers them)
         from psap.expiry import certificates  # models can be imported only now
         from psap.metrics import configuration_figures
         from psap.programs import gateway_load, programs
+        from psap.registrations import messages_cut, registrations
 
         alarms.register(programs)
         alarms.register(gateway_load)
         alarms.register(certificates)
+        alarms.register(registrations)
+        alarms.register(messages_cut)
         figures.register(configuration_figures)
 
 

@@ -75,6 +75,9 @@ _DECLARED = (
         "overload_active", GAUGE, "1 while there is no room for new chats, or oc asks for less."
     ),
     Metric("overload_oc_percent", GAUGE, "Percent that clients are asked to hold back (RFC 7339)."),
+    # The registrar.
+    Metric("registrar_messages_total", COUNTER, "Messages that came by pjsua2."),
+    Metric("registrar_messages_cut_total", COUNTER, "Of these, too long for it and cut."),
     # Web processes.
     Metric("consoles", GAUGE, "Consoles that are connected."),
     # What the database says, whoever asks.

@@ -14,6 +14,8 @@ ADMINISTRATION = {
     "certificateauthority": ("view", "add", "change", "delete"),
     "peercertificate": ("view",),
     "locationserver": ("view", "add", "change", "delete"),
+    "sipaccount": ("view", "add", "change", "delete"),
+    "registrarlimit": ("view",),
     "user": ("view", "add", "change", "delete"),
     "serviceprocess": ("view",),
     "loginfailure": ("view",),

@@ -35,8 +35,8 @@ class Intake:
     def figures(self) -> dict[str, object]:
         """What the status page and the alarms are told."""
         return {
-            "registrar_messages_total": self._received,
-            "registrar_messages_cut_total": self._cut,
+            "leitstand_registrar_messages_total": self._received,
+            "leitstand_registrar_messages_cut_total": self._cut,
             "cut_at": self._cut_at.isoformat() if self._cut_at else "",
             "cut_from": self._cut_from,
         }

@@ -22,7 +22,7 @@ from sipgateway.protocol.message import Request
 from sipgateway.registrar.accounts import Account, listener_of, load_accounts, read_accounts
 from sipgateway.registrar.inbox import Inbox
 from sipgateway.registrar.intake import Intake
-from sipgateway.registrar.lifecycle import LEAVE_WITHIN, State
+from sipgateway.registrar.lifecycle import LEAVE_WITHIN
 from sipgateway.registrar.limits import probe_limits, write_limits
 from sipgateway.registrar.link import GatewayLink, Respond
 from sipgateway.registrar.outbox import CANNOT_SEND, Done, Outbox
@@ -159,17 +159,12 @@ class Registrar:
         if rows := self._roster.changes():
             await write_standings(connection, rows, now)
             self._roster.written(rows)
-        figures: dict[str, object] = {
-            "registrations_registered": self._roster.count(State.REGISTERED),
-            "registrations_failed": self._roster.count(State.FAILED),
-            **self._intake.figures,
-        }
         await beat(
             connection,
             instance=instance_name(),
             started_at=self._started_at,
             now=now,
-            figures=figures,
+            figures=self._intake.figures,
         )
 
     async def _poll(self) -> None:
