@@ -149,6 +149,8 @@ class Gateway:
             outgoing=self._outgoing,
             routes=self._routes,
             configuration=self._configuration,
+            listening_since=lambda: self._housekeeping.listening_since,
+            exposed=self._exposures.note,
             changed=self._redirects_changed,
         )
         self._heartbeats = Heartbeats(

@@ -81,6 +81,7 @@ class Housekeeping:
         self._flush_more = flush_more
         self._clock = clock
         self._started_at = datetime.now(UTC)
+        self.listening_since = self._started_at  # before that nobody could be heard
         self._last_commit = float("-inf")
         self._patient_until = float("-inf")
 
@@ -149,6 +150,7 @@ class Housekeeping:
         await self._configured(self.configuration)
         if COMMITS_ARE_STALE_AFTER < committed_at - self._last_commit < float("inf"):
             self._patient_until = committed_at + PATIENCE_AFTER_OUTAGE
+            self.listening_since = now
         self._last_commit = committed_at
 
     async def _load_presence(self) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import OperationalError, connection
 
 from chats.models import RelayStatus
 from chats.services.due_sessions import settle_due_sessions
@@ -56,11 +56,15 @@ class Onward:
         outgoing: Outgoing,
         routes: Routes,
         configuration: Callable[[], Configuration],
+        listening_since: Callable[[], datetime],
+        exposed: Callable[[int, str], None],
         changed: Callable[[], None],
     ) -> None:
         self._outgoing = outgoing
         self._routes = routes
         self._configuration = configuration
+        self._listening_since = listening_since
+        self._exposed = exposed
         self._changed = changed
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "onward")
@@ -81,8 +85,8 @@ class Onward:
                     await self._in_thread(free_relays)
                     freed = True
                 claimed = await self._in_thread(claim_relays, now=datetime.now(UTC))
-            except Exception:  # the database may be away: in a second again
-                logger.exception("relays were not claimed")
+            except OperationalError as error:
+                logger.warning("relays were not claimed: %s", error)
                 claimed = []
             for relay in claimed:
                 if relay.message_id not in self._held:
@@ -99,10 +103,13 @@ class Onward:
             await asyncio.sleep(TURN)
             try:
                 settled = await self._in_thread(
-                    settle_due_sessions, now=datetime.now(UTC), test_answer=self._answer_to_test
+                    settle_due_sessions,
+                    now=datetime.now(UTC),
+                    listening_since=self._listening_since(),
+                    test_answer=self._answer_to_test,
                 )
-            except Exception:  # the database may be away: in a second again
-                logger.exception("sessions were not settled")
+            except OperationalError as error:
+                logger.warning("sessions were not settled: %s", error)
                 continue
             if settled:
                 self._changed()
@@ -116,7 +123,13 @@ class Onward:
             if relay.session == "open":
                 await self._record(relay, None, HERE_AGAIN, fails=True)
                 return
-            flow = await self._routes.find("", "", relay.target, trunk=relay.trunk)
+            flow = await self._routes.find(
+                "",
+                "",
+                relay.target,
+                trunk=relay.trunk,
+                exposed=lambda transport: self._exposed(relay.chat_id, transport),
+            )
             status, cause = await self._send(relay, flow)
             await self._record(relay, status, cause)
         except NoRoute as error:
@@ -153,7 +166,13 @@ class Onward:
         self, relay: ClaimedRelay, status: int | None, cause: str, *, fails: bool = False
     ) -> None:
         outcome = judge_relay(relay, status, cause, datetime.now(UTC), fails=fails)
-        await self._in_thread(record_relay, outcome)
+        while True:
+            try:
+                await self._in_thread(record_relay, outcome)
+                break
+            except OperationalError as error:  # what the target has taken stays taken
+                logger.warning("a relay was not recorded: %s", error)
+                await asyncio.sleep(TURN)
         self._changed()
         self._wake.set()
 
@@ -169,11 +188,11 @@ class Onward:
         **named: Parameters.kwargs,
     ) -> Result:
         def run() -> Result:
-            close_old_connections()
             try:
                 return work(*arguments, **named)
-            finally:
-                close_old_connections()
+            except OperationalError:
+                connection.close()
+                raise
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)
 

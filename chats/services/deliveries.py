@@ -74,12 +74,15 @@ _CHATS = (
 
 
 # What would only be repeated although it has lost its sense: anything once the app itself has
-# stopped, and our texts once the chat is on its way to another PSAP.
+# stopped, our texts once the chat is on its way to another PSAP, our stop once it is open again.
 _MOOT = b"""
 SELECT m.id FROM chats_message m JOIN chats_chat c ON c.id = m.chat_id
-WHERE m.id = ANY(%b) AND CASE c.session WHEN 'open' THEN false WHEN 'stopped' THEN
-    (SELECT i.type FROM chats_message i WHERE i.chat_id = c.id AND i.direction = 'in'
-     ORDER BY i.id DESC LIMIT 1) = 258 ELSE m.type IN (257, 259) END
+WHERE m.id = ANY(%b) AND CASE c.session
+    WHEN 'open' THEN m.type IN (258, 266, 274)
+    WHEN 'stopped' THEN
+        (SELECT i.type FROM chats_message i WHERE i.chat_id = c.id AND i.direction = 'in'
+         ORDER BY i.id DESC LIMIT 1) = 258
+    ELSE m.type IN (257, 259) END
 """
 # The app has the time that the admin sets to go over, from when it has acknowledged the 274.
 _REDIRECTS = b"""
@@ -169,7 +172,6 @@ async def _moot(
         for delivery in deliveries
         if (delivery.retry_at is not None or delivery.status is DeliveryStatus.DEFERRED)
         and delivery.chat_id in heads
-        and heads[delivery.chat_id].session != Session.OPEN
     }
     if not again:
         return frozenset()

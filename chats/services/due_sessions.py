@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from chats.models import (
@@ -34,9 +34,12 @@ STILL_HERE = "the app is still heard here"
 TestAnswer = Callable[[str, Sequence[LocationFix]], str]
 
 
-def settle_due_sessions(*, now: datetime, test_answer: TestAnswer) -> int:
+def settle_due_sessions(
+    *, now: datetime, listening_since: datetime, test_answer: TestAnswer
+) -> int:
     """Decide what is due; returns how many chats changed.
 
+    `listening_since` is when apps could be heard again: before it their silence says nothing.
     `test_answer` writes the answer to a test from the service and its positions.
     """
     fetching = Reference.objects.filter(
@@ -49,14 +52,16 @@ def settle_due_sessions(*, now: datetime, test_answer: TestAnswer) -> int:
     settled = 0
     for pk in due.values_list("pk", flat=True):
         try:
-            settled += _settle(pk, now, test_answer)
+            settled += _settle(pk, now, listening_since, test_answer)
+        except OperationalError:
+            raise
         except Exception:  # one chat's trouble must not keep the others waiting
             logger.exception("the session of chat %d was not settled", pk)
     return settled
 
 
 @transaction.atomic
-def _settle(pk: int, now: datetime, test_answer: TestAnswer) -> int:
+def _settle(pk: int, now: datetime, listening_since: datetime, test_answer: TestAnswer) -> int:
     chats = Chat.objects.select_for_update(skip_locked=True, no_key=True)
     chat = chats.filter(pk=pk, session_due__isnull=False).first()
     if chat is None:  # settled meanwhile, or held by something else: in a second again
@@ -66,7 +71,7 @@ def _settle(pk: int, now: datetime, test_answer: TestAnswer) -> int:
     if chat.session_due is None or chat.session_due > now:
         return 0
     if chat.session == Session.REDIRECTING:
-        return _settle_redirecting(chat, chat.session_due, now)
+        return _settle_redirecting(chat, chat.session_due, now, listening_since)
     if chat.session == Session.REDIRECTED:
         return _settle_redirected(chat, now)
     chat.session_due = None
@@ -84,7 +89,7 @@ def _answer(chat: Chat, now: datetime, test_answer: TestAnswer) -> int:
     return 1
 
 
-def _settle_redirecting(chat: Chat, due: datetime, now: datetime) -> int:
+def _settle_redirecting(chat: Chat, due: datetime, now: datetime, listening_since: datetime) -> int:
     """Decide whether the app has gone over, is still here, or may yet be either."""
     stop = redirecting_stop(chat)
     acknowledged = _acknowledged_at(stop.pk) if stop else None
@@ -96,11 +101,13 @@ def _settle_redirecting(chat: Chat, due: datetime, now: datetime) -> int:
         cause = NOT_ACKNOWLEDGED
     elif chat.last_sign_of_life > due:
         cause = STILL_HERE
-    elif chat.last_sign_of_life <= acknowledged or now - chat.last_sign_of_life > QUIET:
+    else:
+        quiet_since = max(chat.last_sign_of_life, listening_since)
+        heard = chat.last_sign_of_life > acknowledged or listening_since > acknowledged
+        if heard and now - quiet_since <= QUIET:
+            return 0  # it has not been heard since it should have gone: its next sign decides
         go_over(chat=chat, now=now)
         return 1
-    else:  # heard after the 274, but not since it should have gone: its next sign decides
-        return 0
     reactivate(chat=chat, cause=cause, actor=SYSTEM, now=now)
     return 1
 

@@ -1,5 +1,8 @@
 """We redirect a chat to another PSAP (clause 6.2.7): what is sent, and what not any more."""
 
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
 import pytest
 
 from chats.services.errors import (
@@ -48,20 +51,24 @@ async def test_without_a_text_the_apps_get_the_one_of_the_admin(gateway, record)
 
 @pytest.mark.conformance("6.2.7-5")
 async def test_nothing_of_ours_follows_the_redirect(gateway, record):
-    """Red when the sender leaves the chat in memory: one more heartbeat went out after the 274."""
-    async with (
-        redirect_scene(gateway, record) as scene,
-        RawSip(gateway.target()) as witness,
-    ):
-        other = Caller()
-        await witness.exchange(other.start())
-        await scene.app.until(lambda: kind_of(scene.app.requests[-1]) == lmpe.HEARTBEAT)
-        await scene.redirected()
+    """Red when the sender leaves the chat in memory: heartbeats went out after the 274."""
+    async with AsyncExitStack() as stack:
+        scenes = [
+            await stack.enter_async_context(redirect_scene(gateway, record)) for _ in range(8)
+        ]
+        witness = await stack.enter_async_context(RawSip(gateway.target()))
+        await witness.exchange(Caller().start())
+        for scene in scenes:  # at moments spread over the heartbeats' interval
+            await scene.app.until(lambda app=scene.app: kind_of(app.requests[-1]) == lmpe.HEARTBEAT)
+            scene.redirect()
+            beats = len(witness.requests)
+            await witness.until(lambda beats=beats: len(witness.requests) > beats, within=15)
         beats = len(witness.requests)
         await witness.until(lambda: len(witness.requests) >= beats + 3, within=15)
-        assert kind_of(scene.app.requests[-1]) == STOP_REDIRECT
+        for scene in scenes:
+            assert kind_of(scene.app.requests[-1]) == STOP_REDIRECT
         with pytest.raises(SessionNotOpen):
-            record.send(scene.chat, "Noch etwas")
+            record.send(scenes[0].chat, "Noch etwas")
 
 
 async def test_texts_that_still_wait_are_cancelled_and_take_no_msg_id_with_them(gateway, record):
@@ -180,7 +187,8 @@ async def test_an_app_that_is_still_heard_is_taken_back(gateway, record, inactiv
         await scene.redirected()
         await scene.app.exchange(scene.caller.heartbeat(inactive=inactive))
         due = record.value("SELECT session_due FROM chats_chat WHERE id = %s", scene.chat)
-        await eventually(lambda: record.value("SELECT now()") > due, "patience has ended", 10)
+        turns = timedelta(seconds=2.5)
+        await eventually(lambda: record.value("SELECT now()") > due + turns, "it was looked at", 10)
         assert scene.session() == "redirecting", "heard before, not since: it may have gone"
         await scene.app.exchange(scene.caller.heartbeat(inactive=inactive))
         await greeted_again(scene)
@@ -225,6 +233,21 @@ async def test_a_redirect_that_has_not_left_is_kept_back_when_it_is_taken_back(g
         scene.app.answer(next(r for r in scene.app.requests if r.body == b"eins"))
         await greeted_again(scene)
     assert STOP_REDIRECT not in map(kind_of, scene.app.requests)
+
+
+async def test_a_redirect_under_way_is_not_repeated_once_it_is_taken_back(gateway, record):
+    """Red when only texts lose their sense: the app was sent away after it had been greeted."""
+    async with redirect_scene(gateway, record) as scene:
+        scene.app.answer_status = None
+        scene.redirect()
+        await scene.app.until(lambda: STOP_REDIRECT in map(kind_of, scene.app.requests))
+        record.take_back(scene.chat)
+        scene.app.answer_status = 200
+        told = next(r for r in scene.app.requests if kind_of(r) == STOP_REDIRECT)
+        scene.app.answer(told, 503)
+        await greeted_again(scene)
+        assert scene.statuses() == ["delivered", "cancelled", "delivered"]
+    assert [kind_of(r) for r in scene.app.requests].count(STOP_REDIRECT) == 1
 
 
 async def test_a_chat_that_was_closed_meanwhile_rings_when_it_comes_back(gateway, record):
