@@ -1,6 +1,5 @@
 """The digest of what was read: the same for what was read before, another for anything changed."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +8,11 @@ from chats.services.incoming import IncomingFix
 from chats.services.readings import readings_digest
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
-PLAIN = IncomingFix("Circle", 48.2, 16.37, 25.0, "GPS", AT)
+FIELDS = {
+    **{"shape": "Circle", "latitude": 48.2, "longitude": 16.37, "radius": 25.0},
+    **{"method": "GPS", "at": AT},
+}
+PLAIN = IncomingFix(**FIELDS)
 
 
 def test_the_digest_of_a_plain_fix_is_that_of_all_records_so_far():
@@ -32,11 +35,11 @@ def test_the_digest_of_a_plain_fix_is_that_of_all_records_so_far():
     ids=lambda change: next(iter(change)),
 )
 def test_each_field_counts(change):
-    changed = replace(PLAIN, **change)
+    changed = IncomingFix(**{**FIELDS, **change})
     assert readings_digest([(changed, AT)], []) != readings_digest([(PLAIN, AT)], [])
 
 
 def test_numbers_count_by_their_value_as_json_may_write_them_in_more_ways_than_one():
     once, again = ({"geometry": {"height": height}} for height in (2, 2.0))
-    digests = {readings_digest([(replace(PLAIN, **more), AT)], []) for more in (once, again)}
+    digests = {readings_digest([(IncomingFix(**FIELDS, **more), AT)], []) for more in (once, again)}
     assert len(digests) == 1
