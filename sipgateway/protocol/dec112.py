@@ -11,6 +11,8 @@ from sipgateway.protocol.headers import Headers
 
 DEC112 = "dec112"
 URN_PREFIX = "urn:dec112:"
+TEST, SILENT = "x-dec112-test", "x-dec112-silent"
+"""Header fields of their own: a test call, and a caller who must not be heard or rung."""
 
 _START, _IN_CHAT, _STOP = 1, 2, 3
 _KIND_BITS = 3
@@ -60,14 +62,9 @@ def call_info(call_id: str, *, msg_id: int | None, msg_type: int) -> list[tuple[
 
 def asks_for_test(headers: Headers) -> bool:
     """Whether a message says that it is a test call."""
-    return _is_true(headers, "x-dec112-test")
+    return is_true(headers.joined(TEST))
 
 
-def asks_for_silence(headers: Headers) -> bool:
-    """Whether the caller must not be heard or rung."""
-    return _is_true(headers, "x-dec112-silent")
-
-
-def _is_true(headers: Headers, name: str) -> bool:
-    value = headers.get(name)
-    return value is not None and value.strip().lower() == "true"
+def is_true(value: str) -> bool:
+    """Whether the value of such a header field says yes."""
+    return value.strip().lower() == "true"

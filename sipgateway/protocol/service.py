@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sipgateway.protocol.dec112 import asks_for_test
 from sipgateway.protocol.headers import Headers
 
 _PREFIX = "urn:service:"
 
 
+@lru_cache(maxsize=256)
 def is_test_service(urn: str) -> bool:
     """Whether a service URN is a test: `sos.test`, `sos.fire.test`, `test.sos`, `test.sos.fire`."""
     if urn[: len(_PREFIX)].lower() != _PREFIX:

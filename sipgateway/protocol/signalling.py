@@ -7,10 +7,10 @@ header fields' text.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sipgateway.protocol.addresses import split_parameters
-from sipgateway.protocol.dec112 import asks_for_silence
+from sipgateway.protocol.dec112 import SILENT, is_true
 from sipgateway.protocol.headers import Headers, split_list
 from sipgateway.protocol.history import parse_history
 from sipgateway.protocol.identifiers import Identifiers, MessageType
@@ -37,6 +37,8 @@ _PLAIN = {
 }
 _LISTS = {"accept-contact": "acceptContact", "require": "require", "unsupported": "unsupported"}
 _LANGUAGES = ("accept-language", "content-language")
+_MOMENTARY = (SILENT, "resource-priority", "geolocation")
+_START_REDIRECT = int(MessageType.START_REDIRECT)
 _KEYS = (*_PLAIN, *_LISTS, *_LANGUAGES, "history-info")
 
 # Purposes of Call-Info, and what DEC112's apps say of themselves.
@@ -67,8 +69,7 @@ class SignalledReference:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Signalling:
+class Signalling(NamedTuple):
     """A message's reading; `said` is what Chat.signalling keeps, only what is there.
 
     `came_from` is the PSAP that a start|redirect/273 names as the one before (clause 6.2.7).
@@ -93,19 +94,21 @@ def read_signalling(headers: Headers, identifiers: Identifiers, body: bytes = b"
     `said` may be shared between messages: it is read-only.
     """
     said = _steady(headers)
-    silent = asks_for_silence(headers)
-    priority = resource_priority(headers.joined("resource-priority"))
+    silent_text, priority_text, geolocation = headers.joined_all(_MOMENTARY)
+    silent = bool(silent_text) and is_true(silent_text)
+    priority = resource_priority(priority_text)
     came_from, language = "", ""
+    if not (identifiers.others or geolocation or identifiers.msg_type == _START_REDIRECT):
+        return Signalling(said, priority, silent)
     references: list[SignalledReference] = []
     flags: list[str] = []
     if identifiers.others:
         described, language, references = _call_info(identifiers.others)
         if described:
             said = {**said, **described}
-    geolocation = headers.joined("geolocation")
     if geolocation:
         _locate(geolocation, body, references, flags)
-    if identifiers.msg_type == MessageType.START_REDIRECT:
+    if identifiers.msg_type == _START_REDIRECT:
         entries = parse_history(headers.joined("history-info"))
         came_from = entries[-1].uri if entries else ""
     return Signalling(
@@ -120,7 +123,7 @@ def read_signalling(headers: Headers, identifiers: Identifiers, body: bytes = b"
 
 
 def _steady(headers: Headers) -> dict[str, Any]:
-    key = tuple([headers.joined(name) for name in _KEYS])
+    key = headers.joined_all(_KEYS)
     said = _remembered.get(key)
     if said is None:
         said = _read_steady(dict(zip(_KEYS, key, strict=True)))

@@ -2,9 +2,15 @@
 
 import pytest
 
-from sipgateway.protocol.dec112 import asks_for_silence, asks_for_test
+from sipgateway.protocol.dec112 import asks_for_test
 from sipgateway.protocol.headers import Headers
-from sipgateway.protocol.lmpe import call_info, identify, is_test, is_test_service
+from sipgateway.protocol.lmpe import (
+    call_info,
+    identify,
+    is_test,
+    is_test_service,
+    read_signalling,
+)
 from sipgateway.protocol.outgoing import call_info as outgoing_call_info
 
 CALL_ID = "urn:dec112:uid:callid:HikuhzM8Md65cFdpRreTJIcXUCgNvc:service.dec112.at"
@@ -75,9 +81,10 @@ def test_what_we_answer_reads_as_what_we_meant() -> None:
 
 
 @pytest.mark.parametrize(("value", "asks"), [("True", True), ("true", True), ("False", False)])
-def test_test_and_silence_have_headers_of_their_own(value: str, asks: bool) -> None:
+def test_a_test_and_silence_have_headers_of_their_own(value: str, asks: bool) -> None:
     assert asks_for_test(Headers([("X-Dec112-Test", value)])) is asks
-    assert asks_for_silence(Headers([("X-DEC112-Silent", value)])) is asks
+    headers = Headers([("X-DEC112-Silent", value)])
+    assert read_signalling(headers, identify(headers)).silent is asks
 
 
 @pytest.mark.conformance("6.1.2.10-4", "6.1.2.10-8")

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from psycopg.types.json import Jsonb
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingPart:
+class IncomingPart(NamedTuple):
     """One body part; `size` and `sha256` (32 bytes) are of the whole, `content` may be cut.
 
     `name` is the file name that its sender gave it, if any.
@@ -24,8 +23,7 @@ class IncomingPart:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingFix:
+class IncomingFix(NamedTuple):
     """A location: degrees WGS84, metres; `at` None when the document gave no time.
 
     Latitude and longitude are the shape's centre, None for a civic address alone (shape `Civic`).
@@ -55,9 +53,12 @@ class IncomingReference:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class IncomingMessage:
-    """A journaled MESSAGE, understood as far as it could be; storable as it stands."""
+    """A journaled MESSAGE, understood as far as it could be; storable as it stands.
+
+    Not to be changed; it is not frozen because that costs a tenth of all reading.
+    """
 
     journal_id: int
     received_at: datetime
