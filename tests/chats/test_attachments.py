@@ -64,7 +64,7 @@ def shown(answer: HttpResponse) -> Image.Image:
     return Image.open(io.BytesIO(answer.content))
 
 
-@pytest.mark.conformance("6.1.2.8-3")
+@pytest.mark.conformance("6.1.2.8-5")
 def test_a_part_is_downloaded_as_it_arrived_and_can_do_nothing(desk: Client, chat: Chat):
     answer = get(desk, chat, attach(chat, SCRIPT, "image/svg+xml", name="plan.svg"))
     assert (answer.status_code, answer.content) == (200, SCRIPT)

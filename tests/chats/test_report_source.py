@@ -60,7 +60,7 @@ def outcome(chat: Chat, who: User, answer: Answer) -> tuple[SourceReport, HttpSe
         return post(ask(chat, who)), server
 
 
-@pytest.mark.conformance("5.4.3-1")
+@pytest.mark.conformance("5.4-5")
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_the_source_id_is_posted_and_the_outcome_is_on_the_record(
     chat: Chat, anna: User, status: int

@@ -54,7 +54,7 @@ def server(whole: Instance) -> Iterator[HttpServer]:
         yield server
 
 
-@pytest.mark.conformance("5.4.2-1", "6.1.2.7-1", "6.1.2.7-3")
+@pytest.mark.conformance("5.4-3", "6.1.2.7-1", "6.1.2.7-3")
 async def test_what_a_message_names_by_url_is_on_the_screen_soon(
     whole: Instance, server: HttpServer
 ):
