@@ -29,10 +29,16 @@ def test_the_latest_text_is_shown_behind_hundreds_of_reports():
     assert (card.preview, card.messages) == ("help", 901)
 
 
+def analyse_as_autovacuum_does():
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE chats_message")
+
+
 def test_a_chat_of_many_thousand_messages_costs_its_card_no_more():
     """Red when all are counted and searched for a text, with each event: 100 ms a card."""
     chat = open_chat("help")
     say_nothing(chat, 100_000)
+    analyse_as_autovacuum_does()
     cards([chat.pk])
     started = time.perf_counter()
     for _ in range(5):
