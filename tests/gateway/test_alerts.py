@@ -107,7 +107,7 @@ async def test_a_source_that_repeats_rings_once_until_it_is_closed(gateway, reco
 
 
 async def test_an_alert_waits_for_its_entry_that_somebody_holds(gateway, record):
-    """Red when a locked entry counts as none: the unique constraint refuses a second one."""
+    """Red without the unique constraint: a locked entry counted as none, and two rang."""
     sensor = a_sensor()
     async with RawSip(gateway.target()) as device:
         await device.exchange(alarm(sensor))

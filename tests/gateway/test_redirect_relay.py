@@ -125,6 +125,33 @@ async def test_what_was_written_before_and_comes_later_follows_in_order(gateway,
     record.verify(scene.chat)
 
 
+async def test_one_message_goes_on_at_a_time(gateway, record):
+    """Red without the `NOT EXISTS` of the claim: a later text overtook one that was lost."""
+    async with redirect_scene(gateway, record) as scene:
+        await scene.redirected()
+        await scene.app.exchange(scene.go_over())
+        await scene.until_session("redirected")
+        scene.target.answer_status = None
+        await scene.app.exchange(scene.caller.say("eins"))
+        await scene.target.until(lambda: texts_at(scene)[-1] == "eins")
+        await scene.app.exchange(scene.caller.say("zwei"))
+        await eventually(
+            lambda: (
+                record.value(
+                    "SELECT count(*) FROM chats_relay WHERE chat_id = %s AND status = 'queued'",
+                    scene.chat,
+                )
+                == 2
+            ),
+            "both are on the record",
+        )
+        seen = len(scene.target.requests)
+        await scene.target.until(lambda: len(scene.target.requests) >= seen + 2, 15)  # Timer E
+        assert "zwei" not in texts_at(scene)
+        scene.target.answer_status = 200
+        await scene.target.until(lambda: texts_at(scene)[-1] == "zwei")
+
+
 async def test_a_target_that_is_busy_gets_the_message_again(gateway, record):
     async with redirect_scene(gateway, record) as scene:
         await scene.redirected()

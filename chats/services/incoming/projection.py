@@ -126,15 +126,11 @@ def _source_of(message: IncomingMessage) -> tuple[str, str]:
     return message.caller_uri, message.asserted_uri
 
 
-def _sources(messages: Iterable[IncomingMessage]) -> list[str]:
-    return list({message.caller_uri for message in messages if is_alert(message)})
-
-
 async def _locked_alerts(
     connection: Connection, messages: Iterable[IncomingMessage]
 ) -> dict[tuple[str, str], ChatState]:
     """Lock the open alerts of the sources in a batch; most batches hold none."""
-    sources = _sources(messages)
+    sources = list({message.caller_uri for message in messages if is_alert(message)})
     if not sources:
         return {}
     cursor = await connection.execute(statements.LOCK_ALERTS.encode(), (sources,))
@@ -162,10 +158,6 @@ async def _open_chats(
     known: dict[str, list[_KnownChat]] = defaultdict(list)
     for row in await cursor.fetchall():
         known[row[1]].append(_KnownChat(*row))
-    held_alerts: set[tuple[str, str]] = set()
-    if sources := _sources(messages):
-        cursor = await connection.execute(statements.FIND_ALERTS.encode(), (sources,))
-        held_alerts = set(await cursor.fetchall())
     opened: list[tuple[IncomingMessage, ChatState]] = []
     fresh: dict[str, list[ChatState]] = defaultdict(list)
     alerts: dict[tuple[str, str], ChatState] = {}
@@ -176,7 +168,7 @@ async def _open_chats(
             held = matching_chat(message, known[message.unique_part]) is not None
             chat = matching_chat(message, fresh[message.unique_part])
         else:
-            held = alerts_us and _source_of(message) in held_alerts
+            held = False  # an alert's entry that is held refuses a second one when it is inserted
             chat = alerts.get(_source_of(message)) if alerts_us else None
         if held:
             projection.waiting.append(message)
@@ -193,7 +185,8 @@ async def _open_chats(
                 alerts[_source_of(message)] = chat
         opened.append((message, chat))
     inserted = await _insert_chats(connection, list({c.id: c for _, c in opened}.values()))
-    # A chat that another gateway opened this very moment is found in the next round.
+    # A chat that another gateway opened this very moment is found in the next round; so is the
+    # open alert of a source that somebody else holds.
     projection.waiting.extend(m for m, chat in opened if chat.id not in inserted)
     return [(m, chat) for m, chat in opened if chat.id in inserted]
 

@@ -142,10 +142,6 @@ LOCK_ALERTS = (
     f"{_SELECT_CHATS} WHERE caller_uri = ANY(%b) AND alert AND disposition IS NULL"
     " AND unique_part = '' ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
 )
-FIND_ALERTS = (
-    "SELECT caller_uri, asserted_uri FROM chats_chat WHERE caller_uri = ANY(%b) AND alert"
-    " AND disposition IS NULL AND unique_part = ''"
-)
 
 # What every message changes, and what only an opening, an end or a new fact about the caller does.
 _MOVED = {
