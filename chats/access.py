@@ -23,6 +23,7 @@ COMMANDS = (
     "close",
     "redirect",
     "take-back",
+    "call-back",
     "fetch-reference",
     "report-source",
     "catch-up",

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from chats import access
 from chats.selectors import EventBatch, missed_events
+from chats.services.call_back import call_back
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
 from chats.services.errors import ChatAlreadyOwned, ChatError
@@ -197,6 +198,13 @@ def _redirect(command: Command, user: User, now: datetime) -> Reply:
     return {}
 
 
+def _call_back(command: Command, user: User, now: datetime) -> Reply:
+    message = call_back(
+        chat_id=command.chat_id, call_taker=user, text=command.text("text"), now=now
+    )
+    return {"message": str(message.pk)}
+
+
 def _take_back(command: Command, user: User, now: datetime) -> Reply:
     take_back(chat_id=command.chat_id, call_taker=user, now=now)
     return {}
@@ -209,6 +217,7 @@ SERVICES: Mapping[str, Callable[[Command, User, datetime], Reply]] = {
     "close": _close,
     "redirect": _redirect,
     "take-back": _take_back,
+    "call-back": _call_back,
     "fetch-reference": _fetch_reference,
     "report-source": _report_source,
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sipgateway.protocol.lmpe import call_info, new_message
+from sipgateway.protocol.priority import ORDINARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Letter:
     authorization: str = ""
     trunk: str = ""
     reply_to: str = ""
+    priority: str = ORDINARY
 
     @property
     def request_uri(self) -> str:
@@ -70,6 +72,7 @@ def compose(letter: Letter, *, public_uri: str, via: ViaAddress) -> bytes:
             else []
         ),
         text=letter.text,
+        priority=letter.priority,
         headers=[_header(letter.authorization)] if letter.authorization else [],
     )
 

@@ -53,7 +53,7 @@ WITH due AS (
     SET lease_until = %(until)b, lease_holder = %(holder)b, attempts = attempts + 1
     FROM due WHERE o.message_id = due.message_id
     RETURNING o.message_id, o.sip_call_id, o.cseq, o.branch, o.attempts, o.redirected_to,
-        o.authorization AS proof, o.reply_to
+        o.authorization AS proof, o.reply_to, o.priority
 ), marked AS (
     UPDATE chats_message m SET status = 'sending'
     FROM claimed WHERE m.id = claimed.message_id
@@ -63,7 +63,7 @@ WITH due AS (
 SELECT m.id, m.chat_id, m.type, m.msg_id, m.text, k.sip_call_id, k.cseq, k.branch, k.attempts,
     c.call_id, c.local_tag, c.target_uri,
     c.transport, c.peer, c.session, c.liveness, k.redirected_to, k.proof, c.trunk,
-    k.reply_to
+    k.reply_to, k.priority
 FROM marked m JOIN claimed k ON k.message_id = m.id JOIN chats_chat c ON c.id = m.chat_id
 ORDER BY m.id
 """

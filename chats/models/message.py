@@ -178,6 +178,9 @@ class OutboxEntry(models.Model):
         db_default="",
         help_text="Reply-To when it is not our own public URI: the target of a redirect.",
     )
+    priority = models.CharField(
+        max_length=40, default="esnet.1", db_default="esnet.1", help_text="Resource-Priority."
+    )
     authorization = models.TextField(
         blank=True, default="", help_text="Header line that answers a 401 or 407, given once."
     )

@@ -58,6 +58,13 @@ class SessionNotOpen(ChatError):
     detail = "The session with the caller has ended."
 
 
+class NoCallBack(ChatError):
+    """The session has not ended, the chat is closed out, or there is nobody to write to."""
+
+    code = "no-call-back"
+    detail = "Only a chat that has ended and is not closed yet can be called back."
+
+
 class TextEmpty(ChatError):
     code = "text-empty"
     detail = "There is no text to send."

@@ -18,6 +18,9 @@ STOP = 258
 IN_CHAT = 259
 STOP_REDIRECT = 274
 
+ORDINARY_PRIORITY = "esnet.1"
+"""Resource-Priority of emergency calls in the ESInet (clause 6.1.2.5)."""
+
 # What no gateway has taken up yet, and so can be kept back.
 WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
 
@@ -31,12 +34,14 @@ def queue_message(
     now: datetime,
     msg_id: int | None = None,
     reply_to: str = "",
+    priority: str = ORDINARY_PRIORITY,
 ) -> Message:
     """Queue one message of a chat whose row the caller has locked; returns its Message.
 
     Takes the chat's next MsgId (unless one is given: clause 6.2.7) and CSeq, draws Call-ID and
     branch: a repeat after a crash sends the same bytes (RFC 3261 17.1.2). No author means an
-    automatic message. `reply_to` stands in place of our public URI.
+    automatic message. `reply_to` stands in place of our public URI,
+    `priority` is what Resource-Priority says.
     """
     message = Message.objects.create(
         chat=chat,
@@ -55,6 +60,7 @@ def queue_message(
         branch=new_branch(),
         due_at=now,
         reply_to=reply_to,
+        priority=priority,
     )
     chat.next_msg_id += msg_id is None
     chat.next_cseq += 1

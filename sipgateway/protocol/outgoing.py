@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sipgateway.protocol import dec112
 from sipgateway.protocol.errors import LocalProtocolError
+from sipgateway.protocol.priority import ORDINARY
 
 _PREFIX = "urn:emergency:service:uid"
 USER_AGENT = "Leitstand"
@@ -49,6 +50,7 @@ def new_message(
     via_port: int,
     call_info: Iterable[tuple[str, str]],
     text: str | None,
+    priority: str = ORDINARY,
     headers: Iterable[tuple[str, str]] = (),
     via_parameters: str = "",
 ) -> bytes:
@@ -70,7 +72,7 @@ def new_message(
         ("CSeq", f"{cseq} MESSAGE"),
         ("Reply-To", reply),
         *call_info,
-        ("Resource-Priority", "esnet.1"),
+        ("Resource-Priority", priority),
         ("User-Agent", USER_AGENT),
         *headers,
     ]

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 
+from chats.services.call_back import call_back
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
 from chats.services.redirect_chat import redirect_chat
@@ -126,6 +127,10 @@ class Record:
         return self.run(
             lambda: send_text(chat_id=chat, call_taker=_cora(), text=text, now=_now()).pk
         )
+
+    def call_back(self, chat: int, text: str) -> None:
+        """Have `cora` write anew to a caller whose session has ended."""
+        self.run(lambda: call_back(chat_id=chat, call_taker=_cora(), text=text, now=_now()))
 
     def close_chat(self, chat: int, text: str = "") -> None:
         """Have `cora` close a chat as resolved."""
