@@ -71,7 +71,7 @@ def programs(environment: Environment) -> list[Program]:
     return [
         *found,
         Program("gateway", PROGRAMS, [*django, "sipgateway"]),
-        Program("registrar", PROGRAMS, [*django, "sipregistrar"]),
+        Program("registrar", PROGRAMS, [*django, "sipregistrar"], stop_seconds=4),
         Program("web", PROGRAMS, web),
         Program("worker", PROGRAMS, [*celery, *worker], stop_signal="QUIT"),
         Program("beat", PROGRAMS, [*celery, *beat]),
@@ -81,8 +81,8 @@ def programs(environment: Environment) -> list[Program]:
 def write_configuration(environment: Environment) -> Path:
     """Write supervisord.conf into the state directory and return its path.
 
-    Groups stop one after the other, the programs of a group together: at most twice three seconds
-    before SIGKILL, also when everything hangs.
+    Groups stop one after the other, the programs of a group together: at most four and three
+    seconds before SIGKILL, also when everything hangs.
     """
     logs = environment.state_dir / "log"
     main: dict[str, object] = {
