@@ -12,9 +12,9 @@ const NAMES = [
 ];
 const KNOWN = new Set(NAMES.map(([name]) => name));
 
-/** The elements that an address has, as [name for people, value]; not its `line`. */
+/** The elements that an address has, as [name for people, value]. @param {object} civic */
 export function civicRows(civic) {
   const shown = NAMES.filter(([name]) => civic[name]).map(([name, label]) => [label, civic[name]]);
-  const others = Object.entries(civic).filter(([name, value]) => !KNOWN.has(name) && name !== "line" && value);
+  const others = Object.entries(civic).filter(([name, value]) => !KNOWN.has(name) && value);
   return [...shown, ...others].map(([label, value]) => [label, String(value)]);
 }

@@ -18,6 +18,7 @@ export class ConversationRecord extends EventTarget {
   relays = new Map(); // by id of the message that is passed on
   reports = new Map();
   signalling = {};
+  #brought = []; // events with references, relays, reports or signalling
   #held = new Map();
 
   constructor(chat) {
@@ -40,9 +41,13 @@ export class ConversationRecord extends EventTarget {
     this.#drain();
   }
 
-  /** Take over what came without an event's own frame; messages and events stay as they are. */
+  /**
+   * Take over what came without an event's own frame; messages and events stay as they are. The
+   * body may be older than what events have told meanwhile: that holds.
+   */
   supplement(body) {
     this.#supplement(body);
+    for (const event of this.#brought) if (event.seq > body.card.seq) this.#supplement(event);
     if (this.#keepFixes(body.fixes)) this.#emit("fixes", body.fixes);
     if (this.#keepData(body.additionalData)) this.#emit("additional", body.additionalData);
     this.#emit("supplement");
@@ -85,7 +90,10 @@ export class ConversationRecord extends EventTarget {
     const moved = this.#keepFixes(event.fixes);
     const told = this.#keepData(event.additionalData);
     const supplemented = SUPPLEMENTS.some((name) => name in event);
-    if (supplemented) this.#supplement(event);
+    if (supplemented) {
+      this.#brought.push(event);
+      this.#supplement(event);
+    }
     const { message } = event;
     if (message) {
       const known = this.messages.has(message.id);

@@ -1,4 +1,5 @@
 /** What a fix says besides its coordinates, in words (RFC 5491, RFC 7459, RFC 5139). */
+import { postalLine } from "./civic-address.js";
 import { civicRows } from "./civic-fields.js";
 import { accuracy, metres } from "./coordinates.js";
 import { hostOf } from "./reference-words.js";
@@ -23,7 +24,7 @@ export function addressOf(fix, fixes) {
   const civic = fix.civic ?? fixes.findLast((one) => one.messageId === fix.messageId && one.civic)?.civic;
   if (!civic) return null;
   const rows = civicRows(civic);
-  return rows.length ? { line: civic.line || rows.map(([, value]) => value).join(", "), rows } : null;
+  return rows.length ? { line: postalLine(civic) || rows.map(([, value]) => value).join(", "), rows } : null;
 }
 
 /** "± 120 m × 60 m · 95 % sure · altitude 312 m": shape, confidence, altitude. */

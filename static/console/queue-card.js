@@ -1,4 +1,5 @@
 import { needsClosing } from "./chat-store.js";
+import { postalLine } from "./civic-address.js";
 import { accuracy } from "./coordinates.js";
 import { age, clockTime, utcTime } from "./time.js";
 import { callerWord, isTest, languageWord, lifeWord, serviceWord } from "./words.js";
@@ -113,6 +114,6 @@ function markWords({ cameFrom, unprotected, session, references }) {
 /** Where a chat is, in a line: coordinates, else the address, else that neither is known. */
 export function placeWords(fix) {
   if (!fix) return "No position yet";
-  if (!Number.isFinite(fix.lat)) return fix.civic?.line || "Address only";
+  if (!Number.isFinite(fix.lat)) return postalLine(fix.civic) || "Address only";
   return `${fix.lat.toFixed(4)}, ${fix.lon.toFixed(4)} ${accuracy(fix)}`;
 }

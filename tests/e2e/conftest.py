@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, async_playwright
@@ -57,15 +58,21 @@ async def open_desk(
 
 @pytest.fixture
 async def call(instance: Instance, empty_queue: None) -> AsyncIterator[Call]:
-    """Return `call(text)`: an app that has started a chat; not `located`, it tells no place."""
+    """Return `call(text)`: an app that has started a chat; not `located`, it tells no place.
+
+    Not `started`, it has not begun; `options` are those of SimulatedApp.
+    """
     async with AsyncExitStack() as apps:
 
-        async def call(text: str = "Help", *, located: bool = True) -> SimulatedApp:
+        async def call(
+            text: str = "Help", *, located: bool = True, started: bool = True, **options: Any
+        ) -> SimulatedApp:
             target = Target("tcp", "127.0.0.1", instance.sip_port)
-            app = await apps.enter_async_context(SimulatedApp(target))
+            app = await apps.enter_async_context(SimulatedApp(target, **options))
             if not located:
                 app.location = None
-            await app.start(text)
+            if started:
+                await app.start(text)
             return app
 
         yield call

@@ -52,6 +52,17 @@ async def test_what_waited_is_shown_when_the_gap_cannot_be_filled(page: Page):
     assert await page.evaluate(RECORD % steps) == {"shown": ["7", "9"], "gaps": 2, "seq": 9}
 
 
+async def test_what_is_fetched_late_does_not_undo_what_an_event_has_told_since(page: Page):
+    steps = """record.fill(filled);
+        const relay = (status) => ({ messageId: "1", target: "sip:b@x", status });
+        record.hear({ ...event(4), ev: "message-relayed", relays: [relay("relayed")] });
+        record.supplement({ ...filled, relays: [relay("queued")] });
+        shown.push(record.relays.get("1").status);
+        record.supplement({ ...filled, card: { chat: "1", seq: 9 }, relays: [relay("failed")] });
+        shown.push(record.relays.get("1").status);"""
+    assert (await page.evaluate(RECORD % steps))["shown"] == ["4", "relayed", "failed"]
+
+
 async def test_an_unanswered_command_is_repeated_under_the_same_id(page: Page):
     written, answer = await page.evaluate(
         """async () => {
@@ -101,6 +112,23 @@ async def test_a_text_that_has_not_left_the_browser_can_be_taken_back(page: Page
          "48°12′29.6″N 16°22′25.8″W"),
         ("coordinates", "m.sexagesimal({lat: 9.99999999, lon: 0})", "10°00′00.0″N 0°00′00.0″E"),
         ("coordinates", "m.accuracy({shape: 'Circle', radius: 1400})", "± 1.4 km"),
+        ("coordinates", "m.accuracy({shape: 'Ellipse', radius: null, geometry: "
+         "{semiMajorAxis: 1200, semiMinorAxis: 60}})", "± 1.2 km × 60 m"),
+        ("coordinates", "m.accuracy({shape: 'Civic', radius: null})", "address only"),
+        ("civic-address", "m.postalLine({country: 'at', RD: 'Ring', HNO: '12', HNS: 'a',"
+         " PC: '1010', A3: 'Wien', FLR: '3'})", "Ring 12a, floor 3, 1010 Wien, AT"),
+        ("civic-address", "m.postalLine({country: 'US', RD: 'Main', STS: 'St', HNO: '7', A3: 'Rye',"
+         " A1: 'NY', PC: '10580'})", "7 Main St, Rye 10580, NY, US"),
+        ("civic-address", "m.postalLine(null)", ""),
+        ("signalling-facts", "m.reasonWord({cause: 486, reason: ''})", "busy there"),
+        ("signalling-facts", "m.reasonWord({cause: null, reason: 'moved'})", "“moved”"),
+        ("reference-words", "m.hostOf('https://lis.example:8443/x')", "lis.example:8443"),
+        ("reference-words", "m.hostOf('no url')", "no url"),
+        ("words", "m.flagWords(['msg-id-gap', 'out-of-order']).join()",
+         "a message before this one is missing,arrived after a later one"),
+        ("words", "m.relayWords({status: 'queued', target: 'sip:x@y'}, () => 'Y')",
+         "Being passed on to Y"),
+        ("words", "m.relayWords(undefined, () => 'Y')", ""),
         ("time", "m.age(9999)", "9 s"),
         ("time", "m.age(-500)", "0 s"),
         ("time", "m.age(65000)", "1 min 05 s"),
@@ -127,6 +155,38 @@ async def test_a_text_that_has_not_left_the_browser_can_be_taken_back(page: Page
 async def test_words_and_numbers_read_as_people_say_them(page: Page, module, expression, result):
     script = f"import('/static/console/{module}.js').then((m) => {expression})"
     assert await page.evaluate(script) == result
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "words"),
+    [
+        ("chat-opened", {"alert": True, "service": "urn:service:sos"},
+         "Data received, nobody is writing · Emergency"),
+        ("chat-opened", {"cameFrom": "sip:b@x", "service": "urn:service:sos"},
+         "Chat passed on to us by B · Emergency"),
+        ("chat-redirecting", {"target": "sip:b@x"}, "Redirect to B begun by Anna"),
+        ("chat-redirected", {"target": "sip:b@x"}, "The chat is with B now"),
+        ("redirect-failed", {"target": "sip:b@x", "cause": "taken back"},
+         "Redirect to B ended: taken back. The chat is here again"),
+        ("relay-failed", {"target": "sip:b@x", "sipStatus": 480, "cause": "gone"},
+         "A message could not be passed on to B: SIP 480 gone"),
+        ("message-relayed", {"target": "sip:b@x"}, ""),
+        ("source-reported", {"status": "failed", "httpStatus": 503, "cause": "no"},
+         "The report of the source failed: 503 no"),
+        ("reference-allowed", {"url": "https://lis.example/x"},
+         "lis.example is asked although it is not listed by Anna"),
+        ("location-fetched", {"fixes": 0}, "The location was fetched and holds no position"),
+        ("fetch-failed", {"cause": "404"}, "Could not be fetched: 404"),
+        ("chat-unprotected", {"transport": "tcp"},
+         "No protected way to the caller: texts leave unencrypted over TCP"),
+        ("test-answered", {}, "Test call, answered and ended by itself"),
+        ("an-event-not-known-yet", {}, ""),
+    ],
+)  # fmt: skip
+async def test_an_event_leaves_a_line_in_the_words_of_people(page: Page, kind, data, words):
+    script = """([kind, data]) => import('/static/console/event-words.js').then((m) =>
+        m.eventWords({kind, data, actor: 'calltaker:anna'}, () => 'Anna', {}, () => 'B'))"""
+    assert await page.evaluate(script, [kind, data]) == words
 
 
 async def test_two_chats_of_one_call_taker_never_share_a_colour(page: Page):

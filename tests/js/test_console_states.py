@@ -19,8 +19,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIROL = {"id": "3", "name": "Leitstelle Tirol", "uri": "sip:psap@tirol.example"}
 URI = TIROL["uri"]
-CIVIC = {"country": "AT", "A3": "Salzburg", "RD": "Hauptstraße", "HNO": "12", "XYZ": "kept",
-         "line": "Hauptstraße 12, Salzburg, AT"}  # fmt: skip
+CIVIC = {"country": "AT", "A3": "Salzburg", "RD": "Hauptstraße", "HNO": "12", "XYZ": "kept"}
+LINE = "Hauptstraße 12, Salzburg, AT"
 ADDRESS_ONLY = {"lat": None, "lon": None, "civic": CIVIC}
 REPEATED = {"kind": "Alert", "identifier": "cap-1", "messageId": "1"}
 
@@ -296,9 +296,9 @@ async def test_an_address_without_position_breaks_nothing_and_says_so(on_stage):
         {"1": conversation(mine, messages=[message(1, "here")], fixes=[address])},
     )
     page = stage.page
-    await expect(page.locator('#queue [data-chat="2"] .card-place')).to_have_text(CIVIC["line"])
+    await expect(page.locator('#queue [data-chat="2"] .card-place')).to_have_text(LINE)
     await stage.choose("1")
-    await expect(page.locator("#position-postal")).to_have_text(CIVIC["line"])
+    await expect(page.locator("#position-postal")).to_have_text(LINE)
     await expect(page.locator("#position-coordinates")).to_have_text(
         "No coordinates, only an address"
     )
