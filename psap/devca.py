@@ -50,9 +50,9 @@ class _Authority:
 def own_names(host: str, public_uri: str) -> list[str]:
     """Return what our certificate may name besides localhost: machine, address, SIP domain."""
     names = [socket.gethostname()]
-    domain = public_uri.rpartition("@")[2].partition(";")[0]
-    if not domain.endswith("]"):
-        domain = domain.partition(":")[0]
+    written = public_uri.rpartition("@")[2]
+    bracketed, end, _ = written.partition("]")
+    domain = bracketed + end if end else written.partition(";")[0].partition(":")[0]
     if host not in ("", "0.0.0.0", "::"):  # noqa: S104  (compared with, not bound to)
         names.append(host)
     names += [domain.strip("[]"), f"sip:{domain}"]
