@@ -7,13 +7,28 @@ from pathlib import Path
 import pytest
 
 from sipgateway.simulator.transport import Target
-from tests.support.answering import answered
+from tests.support.answering import answered, said
 from tests.support.kamailio import DOMAIN, PASSWORD, Kamailio
 from tests.support.live_console import LiveConsole
 from tests.support.ng112 import NgApp
 from tests.support.rawsip import RawSip, make_message
 
 HOST = "127.0.0.1"
+
+
+def message_to(uri: str, call: str, text: str, transport: str = "TCP") -> bytes:
+    """Write a message of a chat in the name of `anna`."""
+    uid = "urn:emergency:uid"
+    return make_message(
+        uri=f"{uri}@{DOMAIN}",
+        from_uri=f"sip:anna@{DOMAIN}",
+        body=text.encode(),
+        transport=transport,
+        call_info=(
+            f"<{uid}:callid:{call}:dec112.at>;purpose=EmergencyCallData.CallId",
+            f"<{uid}:msgtype:259:dec112.at>;purpose=EmergencyCallData.MsgType",
+        ),
+    )
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -28,18 +43,27 @@ async def test_nobody_outside_writes_to_an_app(
         call, _ = await answered(app, desk)
         before = len(app.messages())
         answer = await stranger.exchange(
-            make_message(
-                uri=f"sip:anna@{DOMAIN}",
-                body=b"Legen Sie auf",
-                transport=transport.upper(),
-                call_info=(
-                    f"<urn:emergency:uid:callid:{call}:dec112.at>;purpose=EmergencyCallData.CallId",
-                ),
-            )
+            message_to("sip:anna", call, "Legen Sie auf", transport.upper())
         )
         await app.beat()
     assert answer.status == 404
     assert "Legen Sie auf" not in [message["text"] for message in app.messages()[before:]]
+
+
+async def test_a_stranger_with_a_call_identifier_does_not_draw_the_answers_away(
+    kamailio: Kamailio, desk: LiveConsole
+):
+    async with (
+        NgApp(kamailio.endpoint, "anna") as app,
+        RawSip(Target("tcp", HOST, kamailio.port)) as stranger,
+    ):
+        call, chat = await answered(app, desk)
+        answer = await stranger.exchange(message_to("sip:psap", call, "Hier bin ich"))
+        await desk.shows("Hier bin ich")
+        await said(desk, chat, "Wo sind Sie?")
+        await app.hears("Wo sind Sie?")
+    assert answer.status == 200
+    assert stranger.requests == []
 
 
 @pytest.mark.parametrize(("user", "password"), [("anna", "falsch"), ("nobody", PASSWORD)])

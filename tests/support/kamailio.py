@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from psap.project.environment import PROJECT_ROOT
+from psap.project.launch.supervision import with_the_launcher
 from tests.support.gateway import HOST, options_status
 from tests.support.instance import free_ports, wait_until
 
@@ -87,6 +88,7 @@ class Kamailio:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=with_the_launcher,  # ends with tests that are killed
             )
         wait_until(self._serves, START_SECONDS, "Kamailio serves")
 
