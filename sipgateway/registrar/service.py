@@ -49,6 +49,7 @@ class Registrar:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
+        self._begins_anew = False
         self._started_at = datetime.now(UTC)
         self._rows = Database(environment.database_url, "registrar")
         self._configuration = Configuration()
@@ -65,15 +66,20 @@ class Registrar:
         self._outbox = Outbox(self._send)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; then take all bindings away."""
+    async def run(self) -> bool:
+        """Serve until SIGTERM or SIGINT, then take all bindings away; True: start me anew."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop.set)
+            self._loop.add_signal_handler(number, self._end)
         try:
             await self._work()
         finally:
             if self._engine is not None:
                 self._engine.close()
+        return self._begins_anew
+
+    def _end(self) -> None:
+        self._begins_anew = False
+        self._stop.set()
 
     async def _work(self) -> None:
         self._start("follow", self._follow)
@@ -129,7 +135,8 @@ class Registrar:
         self._roster.follow(read_accounts(rows, listener))
         if self._engine is not None and self._engine.tls_is_outdated(self._tls):
             logger.info("the certificates have changed: starting anew with them")
-            self._stop.set()  # the supervisor starts us again
+            self._begins_anew = True
+            self._stop.set()
 
     def _open_engine(self) -> None:
         """Load pjsua2: only now, as most instances never need it."""
@@ -220,6 +227,6 @@ class Registrar:
                 await self._show()
 
 
-async def serve() -> None:
-    """Run the registrar of this instance."""
-    await Registrar().run()
+async def serve() -> bool:
+    """Run the registrar of this instance; True when it wants to be started anew."""
+    return await Registrar().run()

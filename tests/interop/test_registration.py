@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from psap.models import SipAccount, Trunk
+from psap.models import Certificate, CertificateAuthority, SipAccount, Trunk
 from sipgateway.simulator import lmpe
 from sipgateway.simulator.transport import Target
 from tests.support.caller import Caller, texts_of
 from tests.support.core import DOMAIN, PASSWORD, Core, running_core
 from tests.support.eventually import eventually
 from tests.support.gateway import GatewayProcess, running_gateway
-from tests.support.instance import wait_until
+from tests.support.instance import free_ports, wait_until
+from tests.support.pki import Authority
 from tests.support.rawsip import RawSip
 from tests.support.record import GREETING, Record
 from tests.support.registrar import RegistrarProcess, running_registrar
@@ -146,6 +147,61 @@ async def test_a_chat_through_the_cores_location_with_ten_kilobytes(
             assert app.requests[-1].header("reply-to") == PSAP
             flags = record.rows("SELECT flags FROM chats_message WHERE chat_id = %s", chat)
             assert all("acknowledged-before-commit" not in row[0] for row in flags)
+
+
+@pytest.mark.parametrize("receives", [False, True])
+async def test_over_tls_both_sides_show_their_certificates(
+    record, gateway, registrar, tmp_path, receives
+):
+    authority = Authority()
+    with running_core(tmp_path, authority) as core, tls_trunk(record, authority) as port:
+        tls = core.uri("tls")
+        with registered(record, core, registrar, registrars=tls, receive_in_pjsua2=receives):
+            (binding,) = core.bindings()
+            assert (binding == f"sip:psap@127.0.0.1:{port};transport=tls") is not receives
+            assert "transport=tls" in binding.lower()
+            async with RawSip(core.target()) as app:
+                caller = Caller(uri=f"sip:tina@127.0.0.1:{app.local[1]};transport=tcp")
+                text = "Hilfe!" if receives else TEN_KILOBYTES
+                assert (await app.exchange(caller.start(text, uri=EMERGENCY))).status == 200
+                await app.until(lambda: texts_of(app.requests, lmpe.START) == [GREETING])
+
+
+@contextmanager
+def tls_trunk(record: Record, authority: Authority) -> Iterator[int]:
+    """Have the gateway listen over TLS, and trust what that authority has signed."""
+    issued = authority.issue("127.0.0.1", "psap.example.org")
+    (port,) = free_ports(1)
+
+    def add() -> int:
+        certificate = Certificate.objects.create(
+            name="ours", chain=issued.chain, private_key=issued.private_key
+        )
+        trunk = Trunk.objects.create(
+            name="core",
+            transport="tls",
+            port=port,
+            certificate=certificate,
+            allowed_names=DOMAIN,
+            username="psap",
+            password=PASSWORD,
+        )
+        trusted = CertificateAuthority.objects.create(
+            name="theirs", certificates=authority.certificate
+        )
+        trunk.authorities.add(trusted)
+        return trunk.pk
+
+    def remove() -> None:
+        Trunk.objects.filter(name="core").delete()
+        Certificate.objects.all().delete()
+        CertificateAuthority.objects.all().delete()
+
+    record.run(add)
+    try:
+        yield port
+    finally:
+        record.run(remove)
 
 
 def test_a_core_that_was_restarted_has_its_binding_back_within_the_retry_time(

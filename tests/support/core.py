@@ -1,10 +1,10 @@
 """A SIP core for registrations: Debian's Kamailio as registrar, with digest, bindings in memory.
 
-    with running_core(directory) as core:
-        core.uri("tcp")              # "sip:127.0.0.1:43211;transport=tcp", for SipAccount.registrars
-        core.bindings("psap")        # the Contact URIs bound to psap@core.example.org
-        core.kill(); core.start()    # the same ports again, all bindings forgotten
-        core.log()
+with running_core(directory) as core:
+    core.uri("tcp")              # "sip:127.0.0.1:43211;transport=tcp", for SipAccount.registrars
+    core.bindings("psap")        # the Contact URIs bound to psap@core.example.org
+    core.kill(); core.start()    # the same ports again, all bindings forgotten
+    core.log()
 """
 
 import os
@@ -20,6 +20,7 @@ from psap.project.environment import PROJECT_ROOT
 from sipgateway.simulator.transport import Target
 from tests.support.gateway import HOST, options_status
 from tests.support.instance import free_ports, wait_until
+from tests.support.pki import Authority
 
 CONFIGURATION = PROJECT_ROOT / "tests" / "interop" / "kamailio_registrar.cfg"
 DOMAIN = "core.example.org"
@@ -31,14 +32,25 @@ _CONTACT = re.compile(r"^\s*Address: (\S+)", re.MULTILINE)
 class Core:
     """One Kamailio that the test starts, kills and starts again on the same port."""
 
-    def __init__(self, directory: Path) -> None:
-        (self.port,) = free_ports(1)
+    def __init__(self, directory: Path, authority: Authority | None = None) -> None:
+        self.port, self._tls_port = free_ports(2)
+        self._tls: dict[str, str] = {}
+        if authority is not None:
+            certificate, trusted = directory / "core.pem", directory / "ca.pem"
+            certificate.write_text(authority.issue(HOST, DOMAIN).combined)
+            trusted.write_text(authority.certificate)
+            self._tls = {
+                "CORE_TLS_PORT": str(self._tls_port),
+                "CORE_CERTIFICATE": f'"{certificate}"',
+                "CORE_AUTHORITY": f'"{trusted}"',
+            }
         self._log = directory / f"core-{self.port}.log"
         self._control = directory / f"core-{self.port}.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
     def uri(self, transport: str = "tcp") -> str:
-        return f"sip:{HOST}:{self.port};transport={transport}"
+        port = self._tls_port if transport == "tls" else self.port
+        return f"sip:{HOST}:{port};transport={transport}"
 
     def target(self, transport: str = "tcp") -> Target:
         return Target(transport, HOST, self.port)
@@ -52,6 +64,7 @@ class Core:
             "CORE_DOMAIN": f'"{DOMAIN}"',
             "CORE_PASSWORD": f'"{PASSWORD}"',
             "CORE_CONTROL": f'"unix:{self._control}"',
+            **self._tls,
         }
         words = [word for item in defines.items() for word in ("-A", "=".join(item))]
         with self._log.open("ab") as log:
@@ -99,9 +112,9 @@ class Core:
 
 
 @contextmanager
-def running_core(directory: Path) -> Iterator[Core]:
-    """Run a core for the duration of a block."""
-    core = Core(directory)
+def running_core(directory: Path, authority: Authority | None = None) -> Iterator[Core]:
+    """Run a core for the duration of a block; with an authority also over TLS."""
+    core = Core(directory, authority)
     try:
         core.start()
         yield core

@@ -1,6 +1,8 @@
 """`manage.py sipregistrar`: registers our accounts with ESRPs and SIP cores, through pjsua2."""
 
 import asyncio
+import os
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -13,4 +15,5 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 - as Django declares it
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(serve())
+        if asyncio.run(serve()):  # pjsua2 is not made to be started twice in one process
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - our own command line
