@@ -87,6 +87,7 @@ async def running(outgoing, letter=LETTER):
         public_uri=lambda: "sip:psap@127.0.0.1",
         credentials_for=lambda flow, trunk: NO_CREDENTIALS,
         way_of=lambda chat: None,
+        ended=lambda chat: None,
         recorded=lambda deliveries: None,
     )
     task = asyncio.create_task(sender.run())
