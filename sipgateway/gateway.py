@@ -35,6 +35,7 @@ from sipgateway.listeners import Listeners
 from sipgateway.onward import Onward
 from sipgateway.outgoing import Outgoing
 from sipgateway.overload import Overload
+from sipgateway.passing_back import PassingBack
 from sipgateway.peer_certificates import PeerCertificates
 from sipgateway.precedence import place_of
 from sipgateway.presence import Presence
@@ -93,9 +94,11 @@ class Gateway:
             beats_between=self._presence.beats_between,
         )
         self._tests = TakenTests(clock)
+        self._passing_back = PassingBack(self._outgoing, lambda: self._routes)
         self._intake = Intake(
             journal=self._journal,
             presence=self._presence,
+            passing_back=self._passing_back,
             outgoing=self._outgoing,
             configuration=self._configuration,
             commits_succeed=lambda: self._housekeeping.commits_succeed(),
@@ -221,6 +224,7 @@ class Gateway:
         """Take up what a crash left, then start everything that works on the record."""
         await self._housekeeping.start()
         await self._remember_tests()
+        await self._remember_redirects()
         self._intake.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._projector.run())
@@ -254,6 +258,16 @@ class Gateway:
         self._tests.remember(await database.retry(load), now=datetime.now(UTC))
         await database.close()
 
+    async def _remember_redirects(self) -> None:
+        """Read which apps are elsewhere: what their new PSAP sends over us goes back to them."""
+        database = self._database("redirects")
+
+        async def load() -> None:
+            await self._passing_back.load(await database.connection())
+
+        await database.retry(load)
+        await database.close()
+
     def _redirects_changed(self) -> None:
         self._sender.wake()
         _wake_screens()
@@ -282,6 +296,7 @@ class Gateway:
     def _projected(self, projection: Projection) -> None:
         due = self._loop.time() + self._configuration().heartbeat_interval
         self._presence.learn(projection.chats, due)
+        self._passing_back.learn(projection.chats)
         if projection.errands:
             wakeup.publish(wakeup.ERRANDS)
         if projection.queued_answers:

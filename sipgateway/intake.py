@@ -17,6 +17,7 @@ from sipgateway.flows import Flow, split_address
 from sipgateway.journal import JournalWriter
 from sipgateway.outgoing import Outgoing
 from sipgateway.overload import Overload
+from sipgateway.passing_back import PassingBack
 from sipgateway.precedence import Kind, kind_of_rank, place_of
 from sipgateway.presence import Presence
 from sipgateway.protocol.errors import LocalProtocolError, RemoteProtocolError
@@ -44,6 +45,7 @@ class Intake:
         *,
         journal: JournalWriter,
         presence: Presence,
+        passing_back: PassingBack,
         outgoing: Outgoing,
         configuration: Callable[[], Configuration],
         commits_succeed: Callable[[], bool],
@@ -57,6 +59,7 @@ class Intake:
         self._journal = journal
         self._tests = tests
         self._presence = presence
+        self._passing_back = passing_back
         self._outgoing = outgoing
         self._configuration = configuration
         self._commits_succeed = commits_succeed
@@ -163,7 +166,9 @@ class Intake:
             trusted_peer=trusted,
         )
         self._figures.count_received(arrival.identifiers.msg_type, trunk, flow.transport)
-        if self._presence.absorbs(arrival):
+        if self._passing_back.concerns(arrival):
+            self._passing_back.pass_back(arrival, self._conclude, self.give_up)
+        elif self._presence.absorbs(arrival):
             self._figures.absorbed += 1
             self.acknowledge(arrival)
         elif reason := self._tests.refuses(arrival, self._configuration()):

@@ -21,13 +21,14 @@ def onward_message(
     via_host: str,
     via_port: int,
     trusted: bool,
+    retargets: bool = True,
 ) -> bytes:
     """The request for its new target; equal arguments give equal bytes.
 
     Header fields and body stay as they came, those of the caller's identity included. New are the
     Request-URI, our Via on top, one hop less, and the History-Info entry of who was to get it and
-    why it goes on (clause 6.1.2.6). There is no Record-Route: answers of the target go straight to
-    the app. An assertion of somebody whom we don't trust is left out (RFC 3325 5). Raises
+    why it goes on (clause 6.1.2.6), unless it goes to whom it names. There is no Record-Route, so
+    the target may write straight to the app. An assertion of somebody whom we don't trust is left out (RFC 3325 5). Raises
     LocalProtocolError where no hop is left or the target cannot stand in a request.
     """
     if any(char in target for char in "\r\n <>") or not target:
@@ -44,7 +45,8 @@ def onward_message(
         for name, value in headers
         if (key := key_of(name)) not in _NEVER and (trusted or key != _ASSERTED)
     ]
-    fields.append(("History-Info", _retargeted(request)))
+    if retargets:
+        fields.append(("History-Info", _retargeted(request)))
     fields.append(("Content-Length", str(len(request.body))))
     head = "".join([f"{name}: {value}\r\n" for name, value in fields])
     start = f"{request.method} {target} SIP/2.0\r\n"

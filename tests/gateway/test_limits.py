@@ -7,6 +7,7 @@ from sipgateway.configuration import Configuration
 from sipgateway.figures import GatewayFigures
 from sipgateway.flows import Flows
 from sipgateway.intake import Intake
+from sipgateway.passing_back import PassingBack
 from sipgateway.presence import Presence
 from sipgateway.tcp import Buffers, TcpConnection, TcpListener
 from sipgateway.testcalls import TakenTests
@@ -70,6 +71,7 @@ def intake_of(journal):
     return Intake(
         journal=journal,
         presence=Presence(),
+        passing_back=PassingBack(None, None),
         outgoing=None,
         configuration=Configuration,
         commits_succeed=lambda: True,
