@@ -28,8 +28,9 @@ def onward_message(
     Header fields and body stay as they came, those of the caller's identity included. New are the
     Request-URI, our Via on top, one hop less, and the History-Info entry of who was to get it and
     why it goes on (clause 6.1.2.6), unless it goes to whom it names. There is no Record-Route, so
-    the target may write straight to the app. An assertion of somebody whom we don't trust is left out (RFC 3325 5). Raises
-    LocalProtocolError where no hop is left or the target cannot stand in a request.
+    the target may write straight to the app. An assertion of somebody whom we don't trust is left
+    out (RFC 3325 5). Raises LocalProtocolError where no hop is left or the target cannot stand in
+    a request.
     """
     if any(char in target for char in "\r\n <>") or not target:
         raise LocalProtocolError("not a URI")
