@@ -1,7 +1,8 @@
 """Applying journaled messages to their chats: many at a time, in set-based SQL.
 
 `records` holds what comes in and how a chat stands, `matching` answers which chat a message
-belongs to, `plan` turns messages into rows and events without I/O, `projection` locks and writes.
+belongs to, `decisions` what it does to it, `plan` turns that into rows and events without I/O,
+`projection` locks and writes.
 """
 
 from chats.services.incoming.plan import is_vouched_for

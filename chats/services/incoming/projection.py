@@ -18,8 +18,9 @@ from chats.services.batch import Connection, Cursor, draw_ids, fetch_ids, reques
 from chats.services.chain import genesis_hash
 from chats.services.identifiers import new_tag
 from chats.services.incoming import statements
+from chats.services.incoming.decisions import Decision, Unsent, decide
 from chats.services.incoming.matching import matching_chat
-from chats.services.incoming.plan import Decision, Rows, Unsent, decide
+from chats.services.incoming.plan import Rows
 from chats.services.incoming.records import ChatState, HouseRules, IncomingMessage, Machine
 
 _COLUMN_ATTRIBUTES = {"signalling": "signalling_json"}

@@ -173,6 +173,7 @@ _CHANGED = {
     "next_cseq": "integer",
     "test": "boolean",
     "silent": "boolean",
+    "unprotected": "boolean",
     "dialect": "text",
     "priority": "text",
     "signalling": "jsonb",
