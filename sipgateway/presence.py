@@ -93,8 +93,9 @@ class Presence:
     def absorbs(self, arrival: Arrival) -> bool:
         """Take a heartbeat that brings nothing new; False when it belongs on the record.
 
-        New is another body than that of the last heartbeat on the record, another liveness, or a
-        chat unknown here; and what only claims to be a caller whose identity was asserted.
+        New is another body than that of the last heartbeat on the record, another liveness, a
+        chat that leaves TLS, or one unknown here; and what only claims to be a caller whose
+        identity was asserted.
         """
         identifiers = arrival.identifiers
         if identifiers.msg_type not in HEARTBEATS:
@@ -108,7 +109,7 @@ class Presence:
         if body and _digest(body) != chat.last_body:
             return False
         shown = "alive" if identifiers.msg_type == MessageType.HEARTBEAT else "background"
-        if shown != chat.liveness:
+        if shown != chat.liveness or chat.transport == "tls" != arrival.flow.transport:
             return False
         chat.last_sign_of_life = arrival.received_at
         chat.transport, chat.peer = arrival.flow.transport, arrival.flow.peer

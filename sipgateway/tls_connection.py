@@ -167,10 +167,8 @@ class TlsConnection(TcpConnection):
         self._flush()
 
     def _write(self, stream: asyncio.Transport, data: bytes) -> None:
-        rest = memoryview(data)
         try:
-            while rest:
-                rest = rest[self._tls.write(rest) :]
+            self._tls.write(data)  # into memory: all of it
         except ssl.SSLError as error:
             logger.warning("nothing more can be written to %s: %s", self.peer, _in_words(error))
             stream.abort()

@@ -71,7 +71,7 @@ async def test_messages_come_in_any_pieces_and_sizes(target, pki, record):
 
 
 async def test_our_long_texts_arrive_whole(target, pki, record):
-    """Red when only the first record (16 KiB) of what we write is sent."""
+    """More than the 16 KiB of one record."""
     caller = Caller("TLS")
     async with TlsPeer(target, pki.context()) as peer:
         await peer.exchange(caller.start())
@@ -112,6 +112,28 @@ async def test_a_chat_goes_on_over_the_connection_that_its_app_comes_back_on(tar
         await second.exchange(caller.heartbeat())
         record.send(chat, "Sind Sie noch da?")
         await second.until(lambda: texts_of(second.requests) == ["Sind Sie noch da?"])
+
+
+@pytest.mark.parametrize("kind", ["text", "heartbeat"])
+async def test_a_chat_that_leaves_tls_is_marked_as_unprotected(target, pki, gateway, record, kind):
+    caller = Caller("TLS")
+    async with TlsPeer(target, pki.context()) as peer:
+        await peer.exchange(caller.start())
+        await peer.until(lambda: bool(peer.requests))
+        chat = record.chat_id(caller.call_id)
+        assert not record.value("SELECT unprotected FROM chats_chat WHERE id = %s", chat)
+    async with RawSip(gateway.target()) as peer:
+        for _ in range(2):
+            await peer.exchange(caller.say("Nun so") if kind == "text" else caller.heartbeat())
+        await eventually(
+            lambda: record.value("SELECT unprotected FROM chats_chat WHERE id = %s", chat),
+            "it is marked",
+        )
+    events = record.rows(
+        "SELECT data FROM chats_chatevent WHERE chat_id = %s AND kind = 'chat-unprotected'", chat
+    )
+    assert events == [({"transport": "tcp"},)]
+    record.verify(chat)
 
 
 async def test_plain_text_on_the_tls_port_is_refused_and_harms_nobody(target, pki, gateway):

@@ -109,6 +109,21 @@ async def test_a_name_that_is_taken_off_is_out_and_one_that_is_added_is_in(servi
         assert (await peer.exchange(Caller("TLS").start())).status == 200
 
 
+async def test_a_trunk_for_tls_1_3_alone_takes_no_1_2(serving, record, pki):
+    """Red when the oldest version is not the trunk's."""
+    older = pki.context(maximum_version=ssl.TLSVersion.TLSv1_2)
+    async with TlsPeer(serving.tls_target(), older) as peer:
+        assert (await peer.exchange(Caller("TLS").start())).status == 200
+        change_trunk(record, tls_version="1.3")
+        with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+            for _ in range(200):
+                async with TlsPeer(serving.tls_target(), older):
+                    pass
+        assert (await peer.exchange(Caller("TLS").start())).status == 200
+    async with TlsPeer(serving.tls_target(), pki.context()) as peer:
+        assert peer.session.version() == "TLSv1.3"
+
+
 async def test_a_certificate_that_cannot_be_used_leaves_the_last_one_in_service(
     serving, record, pki
 ):
