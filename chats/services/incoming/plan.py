@@ -1,13 +1,12 @@
 """Turning messages of locked chats into rows and events, in memory.
 
-Two passes, because primary keys are drawn between them: `decide` runs the session machine and
-tells how many messages there will be, `write` makes the rows once their keys are known.
+The second of two passes, because primary keys are drawn between them: `decisions` runs the session
+machine and tells how many messages there will be, here the rows are made once keys are known.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -21,100 +20,28 @@ from chats.models import (
     RelayStatus,
     Session,
 )
-from chats.services.addresses import same_address
 from chats.services.batch import EventRows
 from chats.services.chain import CALLER, SYSTEM, canonical_data
 from chats.services.identifiers import new_branch, new_sip_call_id
+from chats.services.incoming.decisions import START_REDIRECT, STARTS, Decision, Unsent
 from chats.services.incoming.records import (
     ChatState,
     HouseRules,
     IncomingFix,
     IncomingMessage,
-    Machine,
-    Step,
 )
 from chats.services.readings import readings_digest
 from chats.services.texts import text_digest
 
-START, STOP, START_REDIRECT = 257, 258, 273
-STARTS = (START, START_REDIRECT)
+START, STOP = 257, 258
 STOPS = frozenset({STOP, 266, 274})
 IN_MESSAGE, OUT_MESSAGE = Direction.IN.value, Direction.OUT.value
 PENDING = ReferenceStatus.PENDING.value
 RECEIVED, QUEUED = DeliveryStatus.RECEIVED.value, DeliveryStatus.QUEUED.value
 CANCELLED = DeliveryStatus.CANCELLED.value
-ENDED, GONE = Session.STOPPED.value, Session.REDIRECTED.value
 LEAVING = frozenset({Session.REDIRECTING.value, Session.REDIRECTED.value})
 # How long the answer to a test waits for a location that has to be fetched.
 TEST_PATIENCE = timedelta(seconds=5)
-# What a device adds by itself; any other part was chosen by a human.
-AUTOMATIC = ("text/", "application/", "multipart/")
-
-
-class Unsent(NamedTuple):
-    """A message of ours that waits to be sent."""
-
-    id: int
-    type: int
-
-
-@dataclass(slots=True)
-class Decision:
-    """One message, its chat and what the session machine made of it.
-
-    `answer` is the text of our automatic stop/258 to a test, None where there is none (yet).
-    """
-
-    message: IncomingMessage
-    chat: ChatState
-    is_new: bool
-    step: Step
-    before: str
-    answer: str | None = None
-
-    @property
-    def greets(self) -> bool:
-        return "greet" in self.step.actions
-
-    @property
-    def queues(self) -> bool:
-        """Whether a message of ours answers it."""
-        return self.answer is not None or "greet" in self.step.actions
-
-    @property
-    def may_cancel(self) -> bool:
-        """Whether messages of ours that wait may have lost their sense."""
-        return not self.step.actions.isdisjoint(("cancel", "reopen"))
-
-
-def decide(
-    pairs: list[tuple[IncomingMessage, ChatState]],
-    new_chats: set[int],
-    machine: Machine,
-    rules: HouseRules,
-) -> list[Decision]:
-    """Run the session machine over messages in their order; moves each chat's session."""
-    decisions = []
-    fresh = set(new_chats)
-    for message, chat in pairs:
-        is_new = chat.id in fresh
-        fresh.discard(chat.id)
-        before = chat.session
-        step = machine(
-            None if is_new else before,
-            message.msg_type,
-            has_text=bool(message.text) or (before == ENDED and carries_more(message)),
-            standalone=chat.standalone,
-            test=chat.test and (message.test or message.msg_type not in STARTS),
-            comes_back=bool(chat.gone_to) and same_address(message.came_from, chat.gone_to),
-        )
-        chat.changed = chat.changed or before != step.session
-        chat.session = step.session
-        decision = Decision(message, chat, is_new, step, before)
-        if "answer-test" in step.actions:
-            decision.answer = rules.test_answer(message)
-        decisions.append(decision)
-    return decisions
 
 
 class Rows:
@@ -430,11 +357,6 @@ def _kinds_of(chat: ChatState) -> dict[str, Any]:
     kinds = {"test": chat.test, "alert": chat.alert, "silent": chat.silent}
     kinds["cameFrom"] = chat.came_from  # type: ignore[assignment]
     return {name: value for name, value in kinds.items() if value}
-
-
-def carries_more(message: IncomingMessage) -> bool:
-    """Whether a message brings something that a human has chosen, such as a picture."""
-    return any(not part.content_type.startswith(AUTOMATIC) for part in message.parts)
 
 
 def _what_came(message: IncomingMessage) -> dict[str, Any]:
