@@ -22,7 +22,7 @@ from tests.support.gateway import HOST, options_status
 from tests.support.instance import free_ports, wait_until
 from tests.support.pki import Authority
 
-CONFIGURATION = PROJECT_ROOT / "tests" / "interop" / "kamailio_registrar.cfg"
+CONFIGURATION = PROJECT_ROOT / "tests" / "interop" / "registration" / "kamailio.cfg"
 DOMAIN = "core.example.org"
 PASSWORD = "geheim"
 START_SECONDS = 20.0
