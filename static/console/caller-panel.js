@@ -103,7 +103,7 @@ function rowsOf(card, additional, signalling) {
   const { caller } = card;
   const rows = [
     factRow("Number", numberWord(caller.uri), caller.asserted
-      ? ["Asserted by the network", "sure"] : ["Only claimed by the phone", "unsure"]),
+      ? ["Asserted by the network", "sure"] : [card.alert ? "Only claimed" : "Only claimed by the phone", "unsure"]),
     factRow("Language", languageWord(caller.language) || "Not stated"),
     factRow("Service", serviceWord(card.service), card.test || isTest(card.service) ? ["Test call", "test"] : null),
   ];

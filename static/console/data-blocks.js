@@ -1,6 +1,6 @@
 /** Blocks of additional data (RFC 7852), alerts (CAP) and measurements, put into words. */
 import { kindWord } from "./reference-words.js";
-import { utcTime } from "./time.js";
+import { clockTime, dayKey, utcTime } from "./time.js";
 import { languageWord } from "./words.js";
 
 const MOST_ROWS = 80;
@@ -87,8 +87,17 @@ function collect(value, above, depth, rows) {
     const label = above ? `${above}: ${labelOf(key).toLowerCase()}` : labelOf(key);
     const nested = typeof one === "object" && !Array.isArray(one);
     if (nested && depth < DEEPEST) collect(one, labelOf(key), depth + 1, rows);
-    else rows.push([label, /^language$/i.test(key) ? languageWord(words(one)) : words(one)]);
+    else rows.push([label, valueWord(key, one)]);
   }
+}
+
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
+
+function valueWord(key, value) {
+  const text = words(value);
+  if (/^language$/i.test(key)) return languageWord(text);
+  if (MOMENT.test(text) && !Number.isNaN(Date.parse(text))) return `${dayKey(text)} ${clockTime(text)}`;
+  return text;
 }
 
 function labelOf(key) {

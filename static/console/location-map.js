@@ -8,6 +8,7 @@ const EVERYWHERE = [48, 12];
 const SURROUNDINGS = 200; // metres around a position that are shown at least, if they fit
 const VISIBLE = 13; // pixels: the reach from which a shape shows well around its centre
 const STREET = 15; // the zoom from which a point without a shape can be told from the next one
+const CRAMPED = 190; // pixels of height under which the small map would cover the large one
 const EQUATOR = 40_075_017; // metres
 
 /**
@@ -61,7 +62,7 @@ export class LocationMap {
     // After the first paint: the outline is larger than all of the console's own code.
     const later = globalThis.requestIdleCallback ?? ((run) => setTimeout(run, 200));
     later(() => this.#drawOutline());
-    new ResizeObserver(([{ contentRect }]) => this.#resized(contentRect.width > 0)).observe(this.#element);
+    new ResizeObserver(([{ contentRect }]) => this.#resized(contentRect)).observe(this.#element);
   }
 
   focus() {
@@ -179,9 +180,10 @@ export class LocationMap {
     L.geoJSON(collection, options).addTo(this.#overview).bringToBack();
   }
 
-  #resized(visible) {
-    this.#visible = visible;
-    if (!visible) return;
+  #resized({ width, height }) {
+    this.#visible = width > 0;
+    if (!this.#visible) return;
+    this.#overviewElement.classList.toggle("cramped", height < CRAMPED);
     this.#moving = true;
     this.#map.invalidateSize({ animate: false });
     this.#overview.invalidateSize({ animate: false });

@@ -4,6 +4,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
+from sipgateway.simulator import enclosures
 from tests.e2e.conftest import Call, OpenDesk
 from tests.support.desk import Desk
 from tests.support.instance import Instance
@@ -65,6 +66,34 @@ async def test_the_console_breaks_no_rule_empty_nor_busy_nor_in_its_dialogs(
         await expect(desk.page.locator(f"#{dialog}-dialog")).to_be_visible()
         assert await violations(desk.page) == []
         await desk.press("Escape")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_pictures_data_and_tests_break_no_rule(open_desk: OpenDesk, call: Call, scheme):
+    desk = await open_desk()
+    page = desk.page
+    await page.emulate_media(color_scheme=scheme)
+    app = await call("Hilfe")
+    await desk.answer()
+    blocks = [enclosures.picture(), enclosures.file(), enclosures.device(), enclosures.comment()]
+    await app.say("seht her", enclosed=blocks)
+    await expect(page.locator(".attachment")).to_have_count(2)
+    await expect(page.locator("#caller-more summary")).to_have_count(2)
+    assert await violations(page) == []
+    await page.locator(".attachment-image").press("Enter")
+    await expect(page.locator("#image-dialog")).to_be_visible()
+    assert await violations(page) == []
+    await desk.press("Escape")
+    bot = await call(started=False)
+    assert bot.location is not None
+    await bot.report(enclosures.alert(bot.persona.uri, bot.location))
+    await expect(desk.section("ringing")).to_have_count(1)
+    await desk.press("Escape", "Control+Enter")
+    await expect(page.locator(".data-headline")).to_be_visible()
+    assert await violations(page) == []
+    await page.locator("#tests-open").press("Enter")
+    await expect(page.locator("#tests-note")).not_to_have_text("Loading…")
+    assert await violations(page) == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(683, 384), (320, 256)])

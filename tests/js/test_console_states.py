@@ -74,8 +74,8 @@ async def test_people_ring_before_data_however_long_that_waits(on_stage):
 
 async def test_an_alert_shows_what_to_do_first_and_has_no_editor(on_stage):
     block = {**REPEATED, "event": "Flood", "headline": "High water", "instruction": "Leave",
-             "severity": "Severe", "areas": [{"description": "Salzburg"}],
-             "parameters": {"gauge": "5.1"}}  # fmt: skip
+             "severity": "Severe", "expires": "2031-05-07T12:00:00+00:00",
+             "areas": [{"description": "Salzburg"}], "parameters": {"gauge": "5.1"}}  # fmt: skip
     english = {**REPEATED, "language": "en", "headline": "Said again"}
     values = [{"name": "gauge", "value": "5.10", "unit": "m", "time": "1931774400"}]
     sensor = {"kind": "Sensor", "messageId": "1", "values": values}
@@ -90,6 +90,7 @@ async def test_an_alert_shows_what_to_do_first_and_has_no_editor(on_stage):
     assert await first.locator("p").all_text_contents() == ["High water", "Leave"]
     await expect(first).to_have_attribute("data-tone", "grave")
     await expect(first).to_contain_text("Salzburg")
+    await expect(first).to_contain_text("Holds until2031-05-07 12:00:00")
     await expect(page.get_by_text("Said again")).to_be_hidden()
     await expect(page.locator(".data-item")).to_contain_text("5.10 m (2031-03-20 12:00:00 UTC)")
     await expect(page.locator("#composer-text")).to_be_hidden()
