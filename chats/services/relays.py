@@ -115,7 +115,7 @@ def record_relay(outcome: RelayOutcome) -> None:
     if relayed and relay.message.type == START_REDIRECT:
         if chat.session == Session.REDIRECTING:
             go_over(chat=chat, now=outcome.at)
-        else:
+        elif chat.session == Session.STOPPED:  # by the app meanwhile: the target is told
             _relay_held(chat, relay.target, relay.message_id, outcome.at)
     elif not relayed and chat.session in (Session.REDIRECTING, Session.REDIRECTED):
         chat.session_due = outcome.at

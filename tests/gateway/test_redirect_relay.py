@@ -205,6 +205,41 @@ async def test_a_target_that_is_silent_brings_the_chat_back_when_patience_ends(g
         await open_again(scene, "the target has not answered")
 
 
+async def test_a_target_that_answers_after_the_chat_was_taken_back_gets_no_more(gateway, record):
+    """Red when what follows a relayed 273 goes on whatever became of the chat."""
+    async with redirect_scene(gateway, record) as scene:
+        await scene.redirected()
+        scene.target.answer_status = None
+        await scene.app.exchange(scene.go_over())
+        await scene.target.until(lambda: bool(scene.target.requests))
+        record.take_back(scene.chat)
+        await scene.app.exchange(scene.caller.say("an Sie allein"))
+        await eventually(
+            lambda: "an Sie allein" in record.texts_in(scene.caller.call_id), "it is on the record"
+        )
+        scene.target.answer_status = 200
+        scene.target.answer(scene.target.requests[0])
+        await eventually(lambda: scene.events("message-relayed"), "the target has taken the 273")
+        assert scene.session() == "open"
+        assert record.value("SELECT count(*) FROM chats_relay WHERE chat_id = %s", scene.chat) == 1
+
+
+async def test_a_stop_before_the_target_has_answered_goes_after_the_273(gateway, record):
+    """Red without it: the target greeted somebody who had ended the chat."""
+    async with redirect_scene(gateway, record) as scene:
+        await scene.redirected()
+        scene.target.answer_status = None
+        await scene.app.exchange(scene.go_over())
+        await scene.target.until(lambda: bool(scene.target.requests))
+        await scene.app.exchange(scene.caller.stop("Hat sich erledigt"))
+        await scene.until_session("stopped")
+        scene.target.answer_status = 200
+        scene.target.answer(scene.target.requests[0])
+        await scene.target.until(lambda: texts_at(scene)[-1] == "Hat sich erledigt")
+        assert scene.session() == "stopped"
+    record.verify(scene.chat)
+
+
 async def test_a_text_that_the_target_refuses_later_brings_the_chat_back(gateway, record):
     """A human wrote, and nobody else has it."""
     async with redirect_scene(gateway, record) as scene:
