@@ -1,17 +1,23 @@
 """Comparing the SIP URIs of PSAPs as far as two ways to write one may differ."""
 
+DEFAULT_PORTS = {"": "", "5060": "", "5061": ""}
+
 
 def same_address(one: str, other: str) -> bool:
-    """Whether two SIP URIs name the same PSAP: scheme, port, parameters and case don't matter."""
+    """Whether two SIP URIs name the same PSAP: scheme, parameters and case don't matter.
+
+    Nor does a port that is the default one; another port may be another PSAP on the same host.
+    """
     return bool(one and other) and _plain(one) == _plain(other)
 
 
 def _plain(uri: str) -> str:
     text = uri.strip().strip("<>").lower().partition(";")[0].partition("?")[0]
     _, colon, rest = text.partition(":")
-    user, at, host = (rest if colon else text).rpartition("@")
-    if host.startswith("["):
-        host = host.partition("]")[0]
+    user, at, host_port = (rest if colon else text).rpartition("@")
+    if host_port.startswith("["):
+        host, _, port = host_port.partition("]")
+        port = port.removeprefix(":")
     else:
-        host = host.partition(":")[0]
-    return f"{user}{at}{host}"
+        host, _, port = host_port.partition(":")
+    return f"{user}{at}{host}:{DEFAULT_PORTS.get(port, port)}"

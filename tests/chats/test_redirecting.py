@@ -176,6 +176,7 @@ def test_the_list_of_tests_shows_the_newest_first(anna: User):
         ("sip:b@b.example.org", "sip:a@b.example.org", False),
         ("sip:b@[2001:db8::1]:5060", "sip:b@[2001:DB8::1]", True),
         ("sip:b.example.org", "sip:c.example.org", False),
+        ("sip:b@192.0.2.1:5070", "sip:b@192.0.2.1:5080", False),  # two on one host
         ("", "", False),
     ],
 )
