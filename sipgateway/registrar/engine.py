@@ -14,7 +14,7 @@ import pjsua2
 from sipgateway.registrar.accounts import Account, transport_of
 from sipgateway.registrar.events import Answered, ConnectionClosed, Event, Key, Received
 from sipgateway.registrar.lifecycle import Answer
-from sipgateway.registrar.packets import DROPPED_LEVEL, PacketLog, to_bytes
+from sipgateway.registrar.packets import DROPPED_LEVEL, PacketLog, to_bytes, to_words
 from sipgateway.trunks import TlsPolicy
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,9 @@ class _Log(pjsua2.LogWriter):
             if (packet := self._packets.read(entry.msg)) is not None:
                 self._events.append(packet)
             if entry.level in _LEVELS:
-                logger.log(_LEVELS[entry.level], "pjsua2: %s", entry.msg.partition("\n")[0][:300])
+                logger.log(
+                    _LEVELS[entry.level], "pjsua2: %s", to_words(entry.msg.partition("\n")[0][:300])
+                )
         except Exception:  # must not reach pjsua2
             logger.exception("a line of pjsua2's log")
 
@@ -68,8 +70,11 @@ class _Account(pjsua2.Account):
         self.sending: dict[int, tuple[Any, Sent]] = {}
 
     def onRegState(self, prm: Any) -> None:  # noqa: N802
-        answer = Answer(int(prm.code), str(prm.reason), int(prm.expiration))
-        self._events.append(Answered(self._key, answer))
+        try:
+            answer = Answer(int(prm.code), to_words(prm.reason), int(prm.expiration))
+            self._events.append(Answered(self._key, answer))
+        except Exception:  # must not reach pjsua2
+            logger.exception("a registrar's answer")
 
     def onInstantMessage(self, prm: Any) -> None:  # noqa: N802
         try:
@@ -84,7 +89,7 @@ class _Account(pjsua2.Account):
             state = prm.e.body.tsxState
             if done is not None:
                 whole = to_bytes(state.src.rdata.wholeMsg)
-                done(int(state.tsx.statusCode), str(state.tsx.statusText), whole)
+                done(int(state.tsx.statusCode), to_words(state.tsx.statusText), whole)
         except Exception:  # must not reach pjsua2
             logger.exception("the answer to a request of ours")
 

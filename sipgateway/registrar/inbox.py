@@ -90,12 +90,13 @@ class Inbox:
                 await self._write(batch[:middle])
                 await self._write(batch[middle:])
                 return
-            logger.error("the journal refuses a message of %s: %s", batch[0].peer, error)
+            logger.error("the journal refuses %s, storing it raw: %s", batch[0].peer, error)
+            await self._database.retry(lambda: self._insert(batch, raw_alone=True))
 
-    async def _insert(self, batch: list[Parcel]) -> None:
+    async def _insert(self, batch: list[Parcel], *, raw_alone: bool = False) -> None:
         connection: Connection = await self._database.connection()
         trunk = self._configuration().default_trunk
-        requests = [read_message(parcel.raw) for parcel in batch]
+        requests = [None if raw_alone else read_message(parcel.raw) for parcel in batch]
         async with connection.transaction():
             await connection.execute(
                 INSERT,

@@ -34,6 +34,11 @@ def to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def to_words(text: str) -> str:
+    """Make a foreign reason phrase fit for rows and logs."""
+    return to_bytes(text).decode("utf-8", "replace").replace("\0", "")
+
+
 class PacketLog:
     """Reads log lines in their order; those about packets come singly or in pairs."""
 

@@ -211,7 +211,9 @@ class Registrar:
 
     async def _leave(self) -> None:
         """Take the bindings away and write down what was received, all within a few seconds."""
-        self._tasks["follow"].cancel()
+        following = self._tasks.pop("follow")
+        following.cancel()
+        await asyncio.wait([following], timeout=LAST_WORDS)
         self._roster.stop()
         deadline = self._loop.time() + LEAVE_WITHIN + LAST_WORDS
         while not self._roster.is_off and self._loop.time() < deadline:  # noqa: ASYNC110 (polled)

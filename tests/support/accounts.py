@@ -22,12 +22,12 @@ TEN_KILOBYTES = "Hilfe! " + "x" * 10_000
 
 
 @contextmanager
-def account(record: Record, core: Core, **values: object) -> Iterator[int]:
+def account(record: Record, registrars: str, **values: object) -> Iterator[int]:
     """Add an account in the admin's table, and delete it when the block ends."""
     given = {
         "name": "core",
         "address_of_record": PSAP,
-        "registrars": core.uri(),
+        "registrars": registrars,
         "username": "psap",
         "password": PASSWORD,
         "expires": 60,
@@ -67,6 +67,6 @@ def ours(gateway: GatewayProcess, transport: str = ";transport=tcp") -> str:
 @contextmanager
 def registered(record: Record, core: Core, **values: object) -> Iterator[int]:
     """Add an account and wait until it is registered."""
-    with account(record, core, **values) as number:
+    with account(record, **{"registrars": core.uri(), **values}) as number:
         until_state(record, number, "registered")
         yield number

@@ -177,7 +177,7 @@ async def test_without_a_binding_the_core_says_404(record, core, gateway, regist
 
 
 def test_a_wrong_password_is_shown_with_its_reason(record, core, gateway, registrar):
-    with account(record, core, password="falsch") as number:
+    with account(record, core.uri(), password="falsch") as number:
         until_state(record, number, "failed")
         status, reason = record.rows(
             "SELECT sip_status, reason FROM psap_registration WHERE account_id = %s", number
@@ -186,6 +186,24 @@ def test_a_wrong_password_is_shown_with_its_reason(record, core, gateway, regist
         assert core.bindings() == []
         change(record, number, password=PASSWORD)
         until_state(record, number, "registered")
+
+
+def test_a_reason_that_is_no_text_is_shown_as_far_as_it_is(record, gateway, registrar):
+    """Red when pjsua2's strings go to PostgreSQL as they are: the process ends over it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as strange:
+        strange.bind(("127.0.0.1", 0))
+        strange.settimeout(10)
+        registrars = f"sip:127.0.0.1:{strange.getsockname()[1]}"
+        with account(record, registrars) as number:
+            data, address = strange.recvfrom(4000)
+            kept = (b"Via:", b"From:", b"To:", b"Call-ID:", b"CSeq:")
+            lines = [line for line in data.split(b"\r\n") if line.startswith(kept)]
+            answer = [b"SIP/2.0 403 Verb\xf6ten", *lines, b"Content-Length: 0", b"", b""]
+            strange.sendto(b"\r\n".join(answer), address)
+            until_state(record, number, "failed")
+            reason = "SELECT reason FROM psap_registration WHERE account_id = %s"
+            assert record.value(reason, number) == "403 Verb\N{REPLACEMENT CHARACTER}ten"
+            assert registrar.is_running()
 
 
 def test_the_second_registrar_is_taken_while_the_first_is_dead_and_left_when_it_is_back(
