@@ -1,4 +1,4 @@
-"""Command line of the measurements: `bin/bench ingest`, `bin/bench screen`."""
+"""Command line of the measurements: `bin/bench ingest`, `screen` and `overload`."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from bench.errors import BenchError
 from bench.ingest import IngestPlan, measure_ingest
 from bench.kamailio import CHILDREN
+from bench.overload import OverloadPlan, measure_overload
 from bench.workload import CHATS
 from psap.project.environment import PROJECT_ROOT
 
@@ -59,6 +60,17 @@ def _ingest(options: argparse.Namespace) -> dict[str, Any]:
     )
 
 
+def _overload(options: argparse.Namespace) -> dict[str, Any]:
+    return measure_overload(
+        OverloadPlan(
+            directory=options.directory,
+            times=options.times,
+            seconds=options.seconds,
+            chats=options.chats,
+        )
+    )
+
+
 def _screen(options: argparse.Namespace) -> dict[str, Any]:
     # What speaks to Chromium is no requirement of the system or of `ingest`.
     from bench.screen import ScreenPlan, measure_screen
@@ -85,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         default=PROJECT_ROOT / "var",
         help="where the temporary state goes; on a disk, not in memory",
     )
-    kinds = parser.add_subparsers(required=True, metavar="ingest|screen")
+    kinds = parser.add_subparsers(required=True, metavar="ingest|screen|overload")
     ingest = kinds.add_parser("ingest", parents=[common], help="messages a second, beside Kamailio")
     ingest.add_argument("--seconds", type=int, default=10, help="length of a step")
     ingest.add_argument("--start", type=int, default=2000, help="rate of the first step")
@@ -101,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     screen.add_argument("--rate", type=float, default=100.0, help="messages a second in all")
     screen.add_argument("--seconds", type=float, default=30.0, help="length of the measurement")
     screen.set_defaults(measure=_screen)
+    overload = kinds.add_parser(
+        "overload", parents=[common], help="what is taken at ten times the sustainable load"
+    )
+    overload.add_argument("--times", type=float, default=10.0, help="how many times the peak")
+    overload.add_argument("--seconds", type=float, default=20.0, help="length of each phase")
+    overload.add_argument("--chats", type=int, default=200, help="live chats")
+    overload.set_defaults(measure=_overload)
     return parser
 
 

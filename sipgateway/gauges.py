@@ -42,7 +42,7 @@ def register_gauges(
         ],
         "leitstand_connections_paused": lambda: queue.paused,
         "leitstand_projection_backlog_messages": lambda: projector.backlog,
-        "leitstand_projection_lag_seconds": lambda: round(projector.lag(datetime.now(UTC)), 3),
+        "leitstand_projection_lag_seconds": lambda: round(projector.lag, 3),
         "leitstand_projection_waiting": lambda: projector.waiting,
         "leitstand_open_chats": lambda: len(presence),
         "leitstand_outgoing_requests": lambda: len(outgoing),

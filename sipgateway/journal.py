@@ -7,6 +7,7 @@ the one row that it cannot take stands alone; that one is stored raw.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -84,23 +85,25 @@ class JournalWriter:
     async def run(self) -> None:
         """Write for ever; what cannot be committed yet waits, unacknowledged."""
         queue = self._queue
+        taken_at, taken = self._clock(), 0
         while True:
             await self._filled.wait()
             if self._is_behind():  # what is journaled waits in memory: rather let it wait outside
                 await asyncio.sleep(CYCLE)
                 continue
-            taken_at, was_long = self._clock(), queue.is_long
+            now = self._clock()
+            if taken and queue.is_long:
+                queue.measured(taken, now - taken_at)
             batch = queue.take(LARGEST_BATCH, LARGEST_BATCH_BYTES)
+            taken_at, taken = now, len(batch) if queue.is_long else 0
             if batch:
                 await self._write(batch)
             if not queue:
                 self._filled.clear()
             await asyncio.sleep(self._pace.pause(len(batch)))
-            if was_long and queue.is_long:
-                queue.measured(len(batch), self._clock() - taken_at)
 
     async def _write(self, batch: list[Arrival]) -> None:
-        begun = self._clock()
+        begun = time.perf_counter()  # the loop's clock has milliseconds alone
         try:
             ids = await self._database.retry(lambda: self._insert(batch))
         except psycopg.Error as error:  # refused for what it holds, not for the connection
@@ -112,7 +115,7 @@ class JournalWriter:
             logger.error("the journal refuses %s, storing it raw: %s", batch[0].flow.peer, error)
             ids = await self._database.retry(lambda: self._insert(batch, raw_alone=True))
         reach("after-commit")
-        self._figures.commit.observe(self._clock() - begun)
+        self._figures.commit.observe(time.perf_counter() - begun)
         self._figures.journaled += len(batch)
         for arrival in batch:
             try:

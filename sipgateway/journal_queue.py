@@ -29,7 +29,8 @@ LEAST_ROOM = 1000
 READ_ON_BELOW = 0.75
 # Until there was a queue to measure with: messages a second.
 ASSUMED_CAPACITY = 4000.0
-SMOOTHING = 0.2
+MEASURED_OVER = 0.5
+SMOOTHING = 0.3
 GIVEN_UP_AFTER = timedelta(seconds=TIMER_F)
 
 
@@ -46,8 +47,12 @@ class JournalQueue:
         self._place = place
         self._given_up = given_up
         self._paused: dict[Flow, None] = {}
-        self._waiting_datagrams: set[bytes] = set()
+        # The very bytes that wait, once many do: who sees them again sees a repetition.
+        self.waiting_datagrams: set[bytes] = set()
+        self.has_room_for_new = True
         self.capacity = ASSUMED_CAPACITY
+        self._measured = 0
+        self._measured_seconds = 0.0
         self.refused = {kind: 0 for kind in Kind}
         self.dropped = 0
 
@@ -92,11 +97,12 @@ class JournalQueue:
             return True
         place = self._place(arrival)
         kind = kind_of_rank(place.rank)
+        self.has_room_for_new = self._has_room(Kind.NEW, reliable=False)
         if not self._has_room(kind, reliable=arrival.flow.reliable):
             self.refused[kind] += 1
             return False
         if not arrival.flow.reliable:
-            self._waiting_datagrams.add(arrival.request.raw)
+            self.waiting_datagrams.add(arrival.request.raw)
         line.push(arrival, size, place)
         return True
 
@@ -110,20 +116,17 @@ class JournalQueue:
         """Whether a datagram of that kind would be taken now."""
         return not self._line.is_long or self._has_room(kind, reliable=False)
 
-    def holds(self, datagram: bytes) -> bool:
-        """Whether these very bytes wait already: their sender has repeated them."""
-        return datagram in self._waiting_datagrams
-
     def take(self, most: int, most_bytes: int) -> list[Arrival]:
         """Take out who is next; what nobody waits for any more is given up instead."""
         if not self._line.is_long:
             batch = list(self._line.take(most, most_bytes))
         else:
             batch = list(self._still_wanted(self._line.take(most, most_bytes)))
-            if self._waiting_datagrams:
-                self._waiting_datagrams.difference_update([a.request.raw for a in batch])
+            if self.waiting_datagrams:
+                self.waiting_datagrams.difference_update([a.request.raw for a in batch])
         if not self._line.is_long:
-            self._waiting_datagrams.clear()
+            self.waiting_datagrams.clear()
+        self.has_room_for_new = self.has_room(Kind.NEW)
         if self._paused and self._may_read_on():
             for flow in self._paused:
                 flow.resume()
@@ -132,8 +135,12 @@ class JournalQueue:
 
     def measured(self, count: int, seconds: float) -> None:
         """Learn how fast the queue is worked off: so many in so many seconds, while many wait."""
-        if seconds > 0:
-            self.capacity += SMOOTHING * (count / seconds - self.capacity)
+        self._measured += count
+        self._measured_seconds += seconds
+        if self._measured_seconds >= MEASURED_OVER:
+            rate = self._measured / self._measured_seconds
+            self.capacity += SMOOTHING * (rate - self.capacity)
+            self._measured, self._measured_seconds = 0, 0.0
 
     def _has_room(self, kind: Kind, *, reliable: bool) -> bool:
         share = SHARES[kind]

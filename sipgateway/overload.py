@@ -95,13 +95,13 @@ class Overload:
 
         What belongs to a live chat is read while there is room for such; its heartbeats always.
         """
-        if not datagram.startswith(_METHOD):
-            return False
         queue = self._queue
-        if queue.holds(datagram):
+        if datagram in queue.waiting_datagrams:
             self.repeated += 1
             return True
-        if queue.has_room(Kind.NEW) or self._copes_with_503(flow.trunk):
+        if queue.has_room_for_new or not datagram.startswith(_METHOD):
+            return False
+        if self._copes_with_503(flow.trunk):
             return False
         self._crowded_at = self._clock()
         found = _UNIQUE_PART.search(datagram, 0, LOOKED_AT)

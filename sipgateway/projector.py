@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import psycopg
 
@@ -32,9 +32,12 @@ from sipgateway.waiting import WaitingRoom
 logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 512
-# Bytes of what is journaled and not read for its chat yet; at 4 kB a message some 6,000, a second
-# or two. Here everybody waits in one line, so the rest had better wait where urgent ones go first.
-LARGEST_BACKLOG = 24 * 1024 * 1024
+# What may wait here, acknowledged, in bytes and in seconds. Here everybody waits in one line, so
+# the rest had better wait for the journal, where urgent ones go first.
+LARGEST_BACKLOG = 128 * 1024 * 1024
+LONGEST_BACKLOG = 1.0
+LEAST_BACKLOG = 2 * LARGEST_BATCH
+SMOOTHING = 0.2
 CYCLE = 0.05
 # How soon a chat that was held is tried again.
 LOOK_AGAIN = 0.1
@@ -83,6 +86,7 @@ class Projector:
         beats_between: Callable[[int, int, int], int | None] = lambda chat_id, after, before: 0,
     ) -> None:
         self._database = database
+        self._clock = clock
         self._configuration = configuration
         self._projected = projected
         self._beats_between = beats_between
@@ -93,12 +97,16 @@ class Projector:
         self._waiting = WaitingRoom(clock)
         self._filled = asyncio.Event()
         self._under_way = 0
-        self._under_way_since: datetime | None = None
+        # When how many arrived, and how many of the first of these have had their turn.
+        self._arrived: deque[tuple[float, int]] = deque()
+        self._had_their_turn = 0
+        self._rate = 0.0  # messages a second, while there is a backlog
 
     def hand_over(self, journaled: Journaled) -> None:
         """Take messages that were just committed to the journal."""
         if journaled:
             self._journaled.append(journaled)
+            self._arrived.append((self._clock(), len(journaled)))
             self._handed_over += sum(arrival.size for _, arrival in journaled)
             self._filled.set()
 
@@ -106,7 +114,10 @@ class Projector:
         """Take messages that the sweep found in the journal and on no chat."""
         known = self._waiting.journal_ids() | {m.journal_id for m in self._queue}
         known |= {journal_id for batch in self._journaled for journal_id, _ in batch}
-        self._queue.extend(m for m in messages if m.journal_id not in known)
+        fresh = [m for m in messages if m.journal_id not in known]
+        self._queue.extend(fresh)
+        if fresh:
+            self._arrived.append((self._clock(), len(fresh)))
         self._filled.set()
 
     @property
@@ -125,33 +136,33 @@ class Projector:
         """How many of them wait for a chat that is held elsewhere, or were refused."""
         return len(self._waiting)
 
-    def lag(self, now: datetime) -> float:
-        """Seconds for which the longest waiting of those that need but their turn has waited."""
-        if self._under_way_since is not None:
-            since = self._under_way_since
-        elif self._queue:
-            since = self._queue[0].received_at
-        elif self._journaled:
-            since = self._journaled[0][0][1].received_at
-        else:
-            return 0.0
-        return max((now - since).total_seconds(), 0.0)
+    @property
+    def lag(self) -> float:
+        """Seconds since the first was acknowledged of those that need nothing but their turn."""
+        return self._clock() - self._arrived[0][0] if self._arrived else 0.0
 
     @property
     def is_behind(self) -> bool:
         """Whether so much waits that no more should be acknowledged for now."""
-        return self._handed_over > LARGEST_BACKLOG
+        if self._handed_over > LARGEST_BACKLOG:
+            return True
+        return self.backlog > max(LEAST_BACKLOG, LONGEST_BACKLOG * self._rate)
 
     async def run(self) -> None:
         """Project for ever."""
         while True:
             batch = self._next_batch()
             if batch:
-                self._under_way, self._under_way_since = len(batch), batch[0].received_at
+                self._under_way = len(batch)
+                begun = self._clock()
                 projecting = asyncio.create_task(self._project(batch))
                 await self._read_ahead(projecting)
                 await projecting
-                self._under_way, self._under_way_since = 0, None
+                self._under_way = 0
+                self._forget_arrived()
+                if self.is_busy:
+                    seconds = max(self._clock() - begun, 0.001)
+                    self._rate += SMOOTHING * (len(batch) / seconds - self._rate)
                 # Who has a backlog needs no pause to fill the next batch.
                 await asyncio.sleep(self._pace.pause(0 if self.is_busy else len(batch)))
                 continue
@@ -167,9 +178,16 @@ class Projector:
         while len(batch) < LARGEST_BATCH and (self._queue or self._journaled):
             if not self._queue:
                 self._read()
-            elif not self._waiting.joins(message := self._queue.popleft()):
-                batch.append(message)
+            else:
+                message = self._queue.popleft()
+                self._had_their_turn += 1
+                if not self._waiting.joins(message):
+                    batch.append(message)
         return batch
+
+    def _forget_arrived(self) -> None:
+        while self._arrived and self._arrived[0][1] <= self._had_their_turn:
+            self._had_their_turn -= self._arrived.popleft()[1]
 
     async def _read_ahead(self, projecting: asyncio.Task[None]) -> None:
         """Read what was journaled meanwhile, as long as PostgreSQL is busy with a batch."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from collections import deque
 
 from sipgateway.flows import Receive, format_address, split_address
@@ -10,11 +11,11 @@ from sipgateway.flows import Receive, format_address, split_address
 logger = logging.getLogger(__name__)
 
 RECEIVE_BUFFER = 8 * 1024 * 1024
-# Datagrams taken before the loop gets to do something else.
+# Datagrams taken before the loop gets to do something else. What waits longer in the socket's
+# buffer waits in no order, so while there is more, reading gets this part of the time; once most of
+# it is turned away unread, less. What does not fit into the buffer is lost, and sent again.
 DRAIN = 32
-# Once half of them are turned away unread: so many more at a time, for at most this part of the
-# time. What does not fit into the socket's buffer meanwhile is lost, and repeated by its sender.
-SKIM = 512
+READING = 0.5
 SKIMMING = 0.25
 LARGEST_DATAGRAM = 65535
 # What an address that is none makes of sending; a datagram may always be lost.
@@ -70,7 +71,7 @@ class UdpListener:
         self._socket.bind((host, port))
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._drain)
-        self._resting: asyncio.TimerHandle | None = None
+        self._drained_at = time.monotonic()
 
     def flow(self, peer: str) -> UdpFlow:
         """Return the flow to `peer` (host:port)."""
@@ -91,38 +92,38 @@ class UdpListener:
 
     def close(self) -> None:
         """Stop listening."""
-        if self._resting is not None:
-            self._resting.cancel()
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
 
     def _drain(self) -> None:
-        if self._read(DRAIN) > DRAIN // 2:
-            begun = self._loop.time()
-            self._read(SKIM)
-            pause = (self._loop.time() - begun) * (1 / SKIMMING - 1)
-            self._loop.remove_reader(self._socket.fileno())
-            self._resting = self._loop.call_later(pause, self._read_on)
+        clock = time.monotonic  # the loop's own stands still while a callback runs
+        begun = clock()
+        elsewhere = begun - self._drained_at
+        while True:
+            turned_away, more = self._read(DRAIN)
+            if not more:
+                break
+            share = SKIMMING if turned_away > DRAIN // 2 else READING
+            spent = clock() - begun
+            if spent >= elsewhere * share / (1 - share):
+                break
+        self._drained_at = clock()
 
-    def _read_on(self) -> None:
-        self._resting = None
-        self._loop.add_reader(self._socket.fileno(), self._drain)
-
-    def _read(self, most: int) -> int:
-        """Take so many datagrams, if there are; returns how many of them were turned away."""
+    def _read(self, most: int) -> tuple[int, bool]:
+        """Take so many datagrams; returns how many were turned away, and whether there are more."""
         receive, receive_from = self._receive, self._socket.recvfrom
         turned_away = 0
         for _ in range(most):
             try:
                 data, address = receive_from(LARGEST_DATAGRAM)
             except BlockingIOError:
-                break
+                return turned_away, False
             except OSError:  # an ICMP error of something sent earlier
                 continue
             if receive(data, UdpFlow(self, (address[0], address[1]))):
                 turned_away += 1
-        return turned_away
+        return turned_away, True
 
     def _flush(self) -> None:
         while self._unsent:

@@ -29,16 +29,6 @@ class Place(NamedTuple):
     caller: str
 
 
-class _Mark(Generic[Item]):
-    """Where in the order of arrival a message of a line stands; it may outlast the message."""
-
-    __slots__ = ("gone", "line")
-
-    def __init__(self, line: "_Line[Item]") -> None:
-        self.line = line
-        self.gone = False
-
-
 class _Line(Generic[Item]):
     """The messages of one caller; `ticket` names its one valid entry among those of its rank."""
 
@@ -49,7 +39,7 @@ class _Line(Generic[Item]):
         self.rank = rank
         self.start = 0
         self.ticket = 0
-        self.messages: deque[tuple[Item, int, int, _Mark[Item]]] = deque()
+        self.messages: deque[tuple[int, Item, int, int]] = deque()  # serial, item, size, rank
 
 
 class WaitingLine(Generic[Item]):
@@ -62,10 +52,12 @@ class WaitingLine(Generic[Item]):
         self._few: deque[tuple[Item, int]] = deque()
         self._sorted = 0
         self._lines: dict[str, _Line[Item]] = {}
-        self._arrived: deque[_Mark[Item]] = deque()
+        # In the order of arrival; those that are gone stay until they are first.
+        self._arrived: deque[tuple[int, _Line[Item]]] = deque()
         self._ranks: dict[int, list[tuple[int, int, _Line[Item]]]] = {}
         self._virtual: dict[int, int] = {}
         self._in_rank: dict[int, int] = {}
+        self._serial = 0
         self._tickets = 0
         self._turn = 0
 
@@ -87,7 +79,7 @@ class WaitingLine(Generic[Item]):
             return self._few[0][0]
         self._forget_gone()
         # Of those that are not gone the first to come is the first of its line.
-        return self._arrived[0].line.messages[0][0] if self._arrived else None
+        return self._arrived[0][1].messages[0][1] if self._arrived else None
 
     def push(self, item: Item, size: int, place: Place | None = None) -> None:
         """Queue an item, at its place where that is known already."""
@@ -120,9 +112,9 @@ class WaitingLine(Generic[Item]):
         elif rank < line.rank:
             line.rank = rank
             self._enter(line)
-        mark = _Mark(line)
-        line.messages.append((item, size, rank, mark))
-        self._arrived.append(mark)
+        self._serial += 1
+        line.messages.append((self._serial, item, size, rank))
+        self._arrived.append((self._serial, line))
         self._in_rank[rank] = self._in_rank.get(rank, 0) + 1
         self._sorted += 1
 
@@ -141,11 +133,10 @@ class WaitingLine(Generic[Item]):
         self._turn += 1
         if self._turn % LONGEST_WAITS_EVERY == 0:
             self._forget_gone()
-            line = self._arrived[0].line
+            line = self._arrived[0][1]
         else:
             line = self._first_line()
-        item, size, rank, mark = line.messages.popleft()
-        mark.gone = True
+        _, item, size, rank = line.messages.popleft()
         self._sorted -= 1
         self._in_rank[rank] -= 1
         line.start += size
@@ -169,8 +160,12 @@ class WaitingLine(Generic[Item]):
         raise LookupError("nobody waits")
 
     def _forget_gone(self) -> None:
-        while self._arrived and self._arrived[0].gone:
-            self._arrived.popleft()
+        arrived = self._arrived
+        while arrived:
+            serial, line = arrived[0]
+            if line.messages and line.messages[0][0] <= serial:
+                return
+            arrived.popleft()
 
     def _forget_order(self) -> None:
         """Start anew: nobody owes anybody anything once nobody waits."""
