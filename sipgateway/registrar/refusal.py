@@ -31,7 +31,7 @@ async def answer_dropped(packet: DroppedPacket, request: Request, status: int) -
         if packet.transport == "udp":
             port = source[1] if "rport" in top else _sent_by_port(top)
             _send_datagram(data, (source[0], port))
-        elif packet.transport == "tcp":
+        elif packet.transport == "tcp" and "/TCP" in top.upper():  # never in the clear after TLS
             async with asyncio.timeout(PATIENCE):
                 await _send_on_a_connection(data, source[0], _sent_by_port(top))
     except (OSError, TimeoutError, ValueError) as error:
