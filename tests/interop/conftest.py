@@ -50,6 +50,8 @@ def psap(certificates: Path) -> Iterator[Instance]:
         instance.manage("devca", str(certificates), "--install")
         restart_gateway(instance)
         yield instance
+        log = (instance.state_dir / "log" / "gateway.log").read_text(errors="replace")
+        assert [line for line in log.splitlines() if " ERROR " in line or "Traceback" in line] == []
 
 
 def restart_gateway(psap: Instance) -> None:
