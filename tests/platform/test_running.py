@@ -86,12 +86,16 @@ def test_a_second_instance_on_the_same_state_directory_is_refused(instance: Inst
 
 @pytest.mark.parametrize(
     ("variable", "port_of"),
-    [("PSAP_HTTP_PORT", "http_port"), ("PSAP_SIP_PORT", "sip_port")],
+    [
+        ("PSAP_HTTP_PORT", "http_port"),
+        ("PSAP_SIP_PORT", "sip_port"),
+        ("PSAP_SIPS_PORT", "sips_port"),
+    ],
 )
 def test_a_taken_port_is_one_clear_line_and_nothing_is_started(
     instance: Instance, tmp_path: Path, variable: str, port_of: str
 ):
-    taken = getattr(instance, port_of)
+    taken = getattr(instance.environment, port_of)
     variables = instance_variables(tmp_path / "state", free_ports(4)) | {variable: str(taken)}
     assert refused_start(variables) == f"error: port {taken} ({variable}) is taken"
     assert not (tmp_path / "state" / "postgres").exists()
