@@ -37,6 +37,7 @@ class Disposition(models.TextChoices):
     RESOLVED = "resolved", "Resolved"
     DISPATCHED = "dispatched", "Help dispatched"
     INFORMATION = "information", "Information given"
+    REDIRECTED = "redirected", "Passed to another control room"
     DUPLICATE = "duplicate", "Duplicate of another chat"
     ABANDONED = "abandoned", "Caller gave up"
     FALSE_ALARM = "false-alarm", "False alarm or misuse"

@@ -10,7 +10,7 @@ from tests.support.caller import Caller, kind_of, texts_of
 from tests.support.eventually import eventually
 from tests.support.rawsip import RawSip
 from tests.support.record import PUBLIC_URI
-from tests.support.redirects import START_REDIRECT, redirect_scene
+from tests.support.redirects import START_REDIRECT, redirect_scene, seen_configuration
 
 ASSERTED = ("P-Asserted-Identity", "<sip:+436645550001@provider.example>")
 PATIENCE = 5
@@ -71,7 +71,7 @@ async def test_a_273_goes_on_with_all_that_it_says_of_its_caller(gateway, record
 async def test_an_assertion_that_we_do_not_believe_does_not_go_on(gateway, record):
     """Red without the filter: an app's own claim became an assertion of ours (RFC 3325 5)."""
     record.run(lambda: Trunk.objects.update(trusted_networks="192.0.2.0/24"))
-    await eventually(lambda: seen_configuration(gateway, record), "the gateway has read it", 10)
+    await eventually(lambda: seen_configuration(record), "the gateway has read it", 10)
     try:
         async with redirect_scene(gateway, record) as scene:
             await scene.redirected()
@@ -80,19 +80,8 @@ async def test_an_assertion_that_we_do_not_believe_does_not_go_on(gateway, recor
             await scene.target.until(lambda: bool(scene.target.requests))
     finally:
         record.run(lambda: Trunk.objects.update(trusted_networks="127.0.0.0/8 ::1/128"))
-        await eventually(lambda: seen_configuration(gateway, record), "as before", 10)
+        await eventually(lambda: seen_configuration(record), "as before", 10)
     assert not scene.target.requests[0].has("p-asserted-identity")
-
-
-def seen_configuration(gateway, record, turns=[]):  # noqa: B006
-    """Whether the gateway has beaten twice, and so read its configuration, since the first ask."""
-    beat = record.value("SELECT max(beat_at) FROM psap_serviceprocess WHERE name = 'gateway'")
-    if beat not in turns:
-        turns.append(beat)
-    if len(turns) < 3:
-        return False
-    turns.clear()
-    return True
 
 
 async def test_what_was_written_before_and_comes_later_follows_in_order(gateway, record):

@@ -78,3 +78,14 @@ async def redirect_scene(
             lambda: [s for _, s in record.outgoing(chat)] == ["delivered"], "it is greeted"
         )
         yield Scene(record, app, caller, chat, target, uri, peer)
+
+
+def seen_configuration(record: Record, turns: list[object] = []) -> bool:  # noqa: B006
+    """Whether the gateway has beaten twice, and so read its configuration, since the first ask."""
+    beat = record.value("SELECT max(beat_at) FROM psap_serviceprocess WHERE name = 'gateway'")
+    if beat not in turns:
+        turns.append(beat)
+    if len(turns) < 3:
+        return False
+    turns.clear()
+    return True
