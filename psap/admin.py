@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from psap import (  # noqa: F401  (they register their models)
     admin_certificates,
+    admin_peers,
     admin_registrations,
     admin_servers,
 )

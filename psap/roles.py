@@ -13,6 +13,8 @@ ADMINISTRATION = {
     "certificate": ("view", "add", "change", "delete"),
     "certificateauthority": ("view", "add", "change", "delete"),
     "peercertificate": ("view",),
+    "peer": ("view", "add", "change", "delete"),
+    "limitedclient": ("view", "add", "change", "delete"),
     "locationserver": ("view", "add", "change", "delete"),
     "sipaccount": ("view", "add", "change", "delete"),
     "registrarlimit": ("view",),

@@ -8,7 +8,17 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from psap.demo import seed_demo
-from psap.models import ADMINISTRATOR, CALL_TAKER, LocationServer, Psap, ServiceNumber, Trunk, User
+from psap.models import (
+    ADMINISTRATOR,
+    CALL_TAKER,
+    LimitedClient,
+    LocationServer,
+    Peer,
+    Psap,
+    ServiceNumber,
+    Trunk,
+    User,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -179,3 +189,22 @@ def test_a_location_server_is_listed_as_urls_are_compared_with_it(admin: Client)
         assert LocationServer.objects.filter(host=stored).exists(), host
     twice = _errors(admin, path, {"host": "lis.example.org."})
     assert "already exists" in twice
+
+
+def test_a_peer_is_known_by_the_uris_that_apps_can_be_sent_to(admin: Client):
+    written = {"name": "Control room East", "agreement": "on"}
+    refused = _errors(admin, "/admin/psap/peer/add/", written | {"uris": "sip:east.example.org"})
+    assert "sip:psap@host" in refused
+    assert "required" in _errors(admin, "/admin/psap/peer/add/", written | {"uris": " "})
+    uris = "sip:psap@east.example.org  sip:east@example.org"
+    assert admin.post("/admin/psap/peer/add/", written | {"uris": uris}).status_code == 302
+    peer = Peer.objects.get()
+    assert peer.uris.split() == uris.split()
+    assert peer.uri == "sip:psap@east.example.org"
+
+
+def test_an_app_that_does_not_follow_is_known_from_the_start_and_others_can_be_added(admin: Client):
+    assert LimitedClient.objects.get().user_agent == "ng112-js"
+    another = {"user_agent": "Oldphone/1", "ends_on_redirect": "on"}
+    assert admin.post("/admin/psap/limitedclient/add/", another).status_code == 302
+    assert LimitedClient.objects.filter(user_agent="Oldphone/1", ends_on_transfer=False).exists()
