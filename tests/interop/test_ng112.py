@@ -265,3 +265,24 @@ async def test_a_test_of_an_app_that_speaks_dec112_ends_by_itself(
         "SELECT test, session, ringing_since FROM chats_chat WHERE unique_part = %s", call
     )
     assert chats == [(True, "stopped", None)]
+
+
+@pytest.mark.conformance("6.2.7-2", "6.2.7-3", "6.2.7-4")
+async def test_an_app_that_ends_on_a_redirect_is_passed_on_only_by_intention(
+    kamailio: Kamailio, desk: LiveConsole, psap: Instance
+):
+    elsewhere = "sip:psap@east.example.org"
+    ((peer,),) = psap.rows(
+        "INSERT INTO psap_peer (name, uris, agreement) VALUES ('East', %s, true) RETURNING id",
+        elsewhere,
+    )
+    async with NgApp(kamailio.endpoint, "anna") as app:
+        _, chat = await answered(app, desk)
+        order = {"chat": chat, "peer": str(peer), "text": "Wir verbinden Sie."}
+        refused = await desk.command("redirect", **order)
+        done = await desk.command("redirect", **order, override=True)
+        told = await app.hears("Wir verbinden Sie.")
+        await app.becomes("stopped")
+    assert (refused["ok"], refused["code"]) == (False, "client-ends-session")
+    assert done["ok"], done
+    assert (told["type"], told["replyTo"]) == (274, elsewhere)
