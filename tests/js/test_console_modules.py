@@ -52,6 +52,17 @@ async def test_what_waited_is_shown_when_the_gap_cannot_be_filled(page: Page):
     assert await page.evaluate(RECORD % steps) == {"shown": ["7", "9"], "gaps": 2, "seq": 9}
 
 
+async def test_what_comes_again_with_a_later_event_is_kept_once(page: Page):
+    steps = """record.fill({ ...filled, fixes: [{ id: "1" }], additionalData: [{ kind: "A" }] });
+        record.addEventListener("fixes", () => shown.push("fixes"));
+        record.addEventListener("additional", () => shown.push("additional"));
+        const again = { fixes: [{ id: "1" }], additionalData: [{ kind: "A" }] };
+        record.hear({ ...event(4), ...again });
+        record.hear({ ...event(5), fixes: [{ id: "1" }, { id: "2" }] });
+        shown.push(record.fixes.length, record.additional.length);"""
+    assert (await page.evaluate(RECORD % steps))["shown"] == ["4", "5", "fixes", 2, 1]
+
+
 async def test_what_is_fetched_late_does_not_undo_what_an_event_has_told_since(page: Page):
     steps = """record.fill(filled);
         const relay = (status) => ({ messageId: "1", target: "sip:b@x", status });

@@ -258,6 +258,7 @@ async def test_images_are_shown_and_all_else_is_offered_for_download(on_stage):
         part(3, "application/x-odd", flag="truncated"),
         part(4, "application/pidf+xml"),
         part(5, "text/plain"),
+        part(6, "text/plain", name="diary.txt"),
     ]
     mine = card("1")
     said = [message(1, "look", parts=parts)]
@@ -265,16 +266,32 @@ async def test_images_are_shown_and_all_else_is_offered_for_download(on_stage):
     await stage.choose("1")
     page = stage.page
     items = page.locator(".attachment")
-    await expect(items).to_have_count(3)
+    await expect(items).to_have_count(4)
     await expect(items.nth(0).locator("img")).to_have_attribute("src", "/chats/1/parts/1/image/")
     await expect(items.nth(1)).to_contain_text("plan.pdf application/pdf · 121 kB")
     await expect(items.nth(1).locator("a")).to_have_attribute("href", "/chats/1/parts/2/")
     await expect(items.nth(2)).to_contain_text("cut because of its size")
+    await expect(items.nth(3)).to_contain_text("diary.txt")
     await page.get_by_role("button", name="Show larger: cellar.jpg").press("Enter")
     await expect(page.locator("#image-dialog img")).to_be_visible()
     await expect(page.locator("#image-dialog")).to_contain_text("cellar.jpg")
     await page.keyboard.press("Escape")
     await expect(page.locator(".attachment-image")).to_be_focused()
+
+
+async def test_a_picture_is_not_fetched_anew_when_its_message_changes(on_stage):
+    mine = card("1")
+    picture = part(1, "image/jpeg", inline=True)
+    stage: Stage = await on_stage(
+        [mine], {"1": conversation(mine, messages=[message(1, "look", parts=[picture])])}
+    )
+    await stage.choose("1")
+    image = await stage.page.locator(".attachment img").element_handle()
+    relay = {"messageId": "1", "target": URI, "status": "relayed", "sipStatus": 200}
+    told = live("message-relayed", {**mine, "seq": 2}, {"target": URI})
+    await stage.tell({**told, "relays": [relay]})
+    await expect(stage.page.locator(".message-status")).to_contain_text("Passed on")
+    assert await image.evaluate("image => image.isConnected")
 
 
 async def test_an_image_that_cannot_be_shown_says_so_and_can_be_downloaded(on_stage):
@@ -439,6 +456,7 @@ async def test_alarms_stay_on_screen_until_they_are_over(on_stage):
     stage: Stage = await on_stage([card("1")], alarms=[expires])
     page = stage.page
     strip = page.locator("#alarms")
+    await expect(strip).to_be_visible()
     await expect(strip).to_contain_text("Warning Expires in 12 days.")
     await expect(strip.locator("a")).to_be_hidden()
     await stage.tell({"ev": "alarms", "alarms": [expires, gone]})
