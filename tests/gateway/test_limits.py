@@ -2,6 +2,8 @@
 
 from collections import deque
 
+import pytest
+
 from sipgateway import tcp
 from sipgateway.configuration import Configuration
 from sipgateway.figures import GatewayFigures
@@ -90,6 +92,7 @@ def connected(intake, buffers, port=5060):
     return connection, transport
 
 
+@pytest.mark.conformance("6.1.1-7")
 async def test_a_thousand_connections_with_half_a_message_each_do_not_fill_the_memory(monkeypatch):
     """Red without a bound over all of them: each may hold 16 MiB."""
     monkeypatch.setattr(tcp, "LARGEST_BUFFERS", 10_000_000)

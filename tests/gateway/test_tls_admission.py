@@ -66,11 +66,13 @@ async def is_served(target, context) -> bool:
 BOTH = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 
 
+@pytest.mark.conformance("6.1.1-9")
 @BOTH
 async def test_the_admitted_name_is_served(target, pki, version):
     assert await is_served(target, pki.context(maximum_version=version))
 
 
+@pytest.mark.conformance("6.1.1-9")
 @BOTH
 @pytest.mark.parametrize(
     ("kind", "told"),

@@ -12,7 +12,7 @@ from tests.support.eventually import eventually
 from tests.support.rawsip import RawSip
 from tests.support.tls import TRUNK, Pki, TlsPeer, listening, make_tls_trunk
 
-pytestmark = pytest.mark.conformance("6.1.1-1", "6.1.1-2")
+pytestmark = pytest.mark.conformance("6.1.1-1", "6.1.1-2", "6.1.1-8")
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,7 @@ async def test_a_chat_goes_on_over_the_connection_that_its_app_comes_back_on(tar
         await second.until(lambda: texts_of(second.requests) == ["Sind Sie noch da?"])
 
 
+@pytest.mark.conformance("6.1.1-6")
 @pytest.mark.parametrize("kind", ["text", "heartbeat"])
 async def test_a_chat_that_leaves_tls_is_marked_as_unprotected(target, pki, gateway, record, kind):
     caller = Caller("TLS")

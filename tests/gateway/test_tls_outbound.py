@@ -27,8 +27,6 @@ from tests.support.tls import (
 # Where a fallback goes: port 5060 of a host of our own, which nobody else listens on.
 FALLBACK_HOST = "127.0.61.1"
 
-pytestmark = pytest.mark.conformance("6.1.1-3", "6.1.1-4")
-
 
 @pytest.fixture(scope="module")
 def serving(record, tmp_path_factory):
@@ -110,6 +108,7 @@ async def test_a_text_leaves_by_the_proxy_over_tls_with_our_certificate(
     assert not record.value("SELECT unprotected FROM chats_chat WHERE id = %s", chat)
 
 
+@pytest.mark.conformance("6.1.1-6")
 @pytest.mark.parametrize("why", ["another name", "another authority", "no TLS", "it refuses us"])
 async def test_where_no_tls_gets_through_nothing_is_sent_at_all(serving, record, pki, why):
     """Red without `TlsGate.admit` on what we open, or where anything falls back by itself."""
@@ -141,6 +140,7 @@ def cause_of(record, chat):
     )
 
 
+@pytest.mark.conformance("6.1.1-3", "6.1.1-5")
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 async def test_where_the_trunk_allows_it_the_text_falls_back_and_the_record_says_so(
     serving, record, pki, transport

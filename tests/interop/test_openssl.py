@@ -28,7 +28,7 @@ from tests.support.tls import (
     write_pem,
 )
 
-pytestmark = pytest.mark.conformance("6.1.1-1", "6.1.1-5")
+pytestmark = pytest.mark.conformance("6.1.1-1", "6.1.1-9")
 
 OPTIONS = make_message(method="OPTIONS", body=b"", transport="TLS")
 PATIENCE = 15.0
