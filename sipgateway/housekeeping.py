@@ -188,7 +188,9 @@ class Housekeeping:
             return
         try:
             connection = await self._database.connection()
-            signs = [SignOfLife(c.id, c.last_sign_of_life, c.transport, c.peer) for c in chats]
+            signs = [
+                SignOfLife(c.id, c.last_sign_of_life, c.transport, c.peer, c.trunk) for c in chats
+            ]
             async with connection.transaction():
                 written = await record_signs_of_life(connection, signs)
             requeued = await requeue_deferred(connection, heard, now=datetime.now(UTC))

@@ -70,10 +70,14 @@ class Intake:
         self._early: deque[tuple[Request, Flow]] | None = deque(maxlen=MOST_EARLY)
 
     def begin(self) -> None:
-        """Take up what came before the configuration was read: whom we trust decides what it is."""
+        """Take up what came before the configuration was read: whom we trust decides what it is.
+
+        What came to a port that turns out to belong to no trunk is dropped.
+        """
         early, self._early = self._early, None
         for request, flow in early or ():
-            self._receive_message(request, flow)
+            if flow.trunk or not self._configuration().has_trunk_rows:
+                self._receive_message(request, flow)
 
     def receive(self, data: bytes, flow: Flow) -> bool:
         """Take one datagram or one frame of a stream; True when it was turned away unread."""

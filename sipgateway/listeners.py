@@ -90,7 +90,10 @@ class Listeners:
         """Listen on what the trunks say from now on; what is taken is tried again next time."""
         plain, tls = self._wanted(configuration)
         for port in [port for port in self._plain if port not in plain]:
-            self._plain.pop(port).close()
+            closed = self._plain.pop(port)
+            closed.close()
+            if not closed.trunk:  # it was open before anybody knew that it should not be
+                closed.tcp.abort_connections()
             logger.info("no longer listening on port %d, UDP and TCP", port)
         for port in [port for port in self._tls if port not in tls]:
             self._tls.pop(port).close()

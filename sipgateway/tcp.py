@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import weakref
 from typing import Protocol, cast
 
 from sipgateway.flows import Flow, Flows, format_address
@@ -186,6 +187,7 @@ class TcpListener:
         self._buffers = buffers
         self._server: asyncio.Server | None = None
         self._connecting: dict[tuple[str, str], asyncio.Task[Flow]] = {}
+        self._made: weakref.WeakSet[TcpConnection] = weakref.WeakSet()
 
     async def listen(self, host: str, port: int) -> None:
         """Bind and accept; raises OSError when the port is taken. `::` takes IPv4 as well."""
@@ -223,8 +225,15 @@ class TcpListener:
             self._server.close()
             self._server = None
 
+    def abort_connections(self) -> None:
+        """Cut off every connection that it has accepted or opened."""
+        for connection in list(self._made):
+            connection.abort()
+
     def _connection(self) -> TcpConnection:
-        return TcpConnection(self._flows, self._intake, self._buffers, self)
+        connection = TcpConnection(self._flows, self._intake, self._buffers, self)
+        self._made.add(connection)
+        return connection
 
     def _serves(self, flow: Flow, name: str) -> bool:
         """Whether a connection that is open may be used for this name."""

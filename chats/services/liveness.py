@@ -17,6 +17,7 @@ class SignOfLife:
     at: datetime
     transport: str
     peer: str
+    trunk: str
 
 
 @dataclass(slots=True)
@@ -28,10 +29,10 @@ class _Head:
 
 _LOCK = b"SELECT id FROM chats_chat WHERE id = ANY(%b) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
 _SIGNS = (
-    "UPDATE chats_chat AS c SET transport = t.transport, peer = t.peer,"
+    "UPDATE chats_chat AS c SET transport = t.transport, peer = t.peer, trunk = t.trunk,"
     " last_sign_of_life = greatest(c.last_sign_of_life, t.at)"
-    " FROM unnest(%b::bigint[], %b::timestamptz[], %b::text[], %b::text[])"
-    " AS t (id, at, transport, peer) WHERE c.id = t.id"
+    " FROM unnest(%b::bigint[], %b::timestamptz[], %b::text[], %b::text[], %b::text[])"
+    " AS t (id, at, transport, peer, trunk) WHERE c.id = t.id"
 )
 # What waited for the app goes out again, what only paused between attempts goes at once: both
 # only where the app was heard after the last attempt.
@@ -69,7 +70,7 @@ async def record_signs_of_life(connection: Connection, signs: Sequence[SignOfLif
     await run_rows(
         connection,
         _SIGNS,
-        [(s.chat_id, s.at, s.transport, s.peer) for s in signs if s.chat_id in locked],
+        [(s.chat_id, s.at, s.transport, s.peer, s.trunk) for s in signs if s.chat_id in locked],
     )
     return locked
 

@@ -11,7 +11,7 @@ from tests.support.caller import Caller, texts_of
 from tests.support.eventually import eventually
 from tests.support.gateway import running_gateway
 from tests.support.instance import free_ports
-from tests.support.rawsip import RawSip
+from tests.support.rawsip import RawSip, make_message
 from tests.support.tls import (
     ADMITTED,
     OURS,
@@ -210,6 +210,31 @@ async def test_what_peers_have_shown_is_on_the_list(serving, record, pki):
 
     shown = await eventually(seen, "it is written down")
     assert all(len(row.fingerprint) == 64 and row.not_after for row in shown)
+
+
+async def test_what_came_before_a_trunk_was_known_to_be_off_is_not_taken(record, tmp_path, serving):
+    """Red when the port that is open at first counts as a trunk."""
+    serving.stop()
+    caller = Caller()
+    record.run(lambda: Trunk.objects.filter(name="default").update(enabled=False))
+    with record.session() as holding:  # the gateway cannot read the trunks yet
+        holding.execute("LOCK TABLE psap_trunk IN ACCESS EXCLUSIVE MODE")
+        serving.launch()
+        await listening(serving.port)
+        async with RawSip(serving.target()) as peer, RawSip(serving.target("udp")) as sender:
+            peer.send(caller.start())
+            sender.send(caller.start())
+            assert (await peer.exchange(make_message(method="OPTIONS", body=b""))).status
+            holding.rollback()
+            await peer.closed()
+            await eventually(lambda: not is_open(serving.port), "it is closed")
+    record.run(lambda: Trunk.objects.filter(name="default").update(enabled=True))
+    await listening(serving.port)
+    async with RawSip(serving.target()) as peer:
+        later = Caller()
+        await peer.exchange(later.start())
+    await eventually(lambda: record.chat_id(later.call_id), "what came later is there")
+    assert record.chat_id(caller.call_id) is None
 
 
 def is_open(port: int) -> bool:
