@@ -23,6 +23,7 @@ from chats.services.relays import (
     record_relay,
 )
 from sipgateway.configuration import Configuration
+from sipgateway.failpoints import reach
 from sipgateway.flows import Flow
 from sipgateway.outgoing import Outgoing
 from sipgateway.protocol.errors import LocalProtocolError
@@ -119,6 +120,7 @@ class Onward:
 
     async def _pass_on(self, relay: ClaimedRelay) -> None:
         self._held.add(relay.message_id)
+        reach("relay-claimed")
         try:
             if relay.session == "open":
                 await self._record(relay, None, HERE_AGAIN, fails=True)
@@ -160,11 +162,13 @@ class Onward:
                 answered.set_result((status, reason))
 
         self._outgoing.send(data, relay.branch, flow, done)
+        reach("relay-sent")
         return await answered
 
     async def _record(
         self, relay: ClaimedRelay, status: int | None, cause: str, *, fails: bool = False
     ) -> None:
+        reach("relay-answered")
         outcome = judge_relay(relay, status, cause, datetime.now(UTC), fails=fails)
         while True:
             try:
@@ -173,6 +177,7 @@ class Onward:
             except OperationalError as error:  # what the target has taken stays taken
                 logger.warning("a relay was not recorded: %s", error)
                 await asyncio.sleep(TURN)
+        reach("relay-recorded")
         self._changed()
         self._wake.set()
 

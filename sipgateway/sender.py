@@ -203,6 +203,7 @@ class OutboxSender:
             self._judge(letter, status, f"{status} {response.reason[:LONGEST_REASON]}", again)
 
         self._outgoing.send(data, letter.branch, flow, done)
+        reach("after-sending")
 
     def _judge(
         self, letter: Letter, status: int | None, cause: str, again: Again | None = None

@@ -22,6 +22,7 @@ from chats.services.chain import SYSTEM, append_event
 from chats.services.outbox import STOP, queue_message, wake_readers
 from chats.services.relays import START_REDIRECT, go_over, redirecting_stop, relays_since
 from chats.services.take_back import reactivate
+from psap.models import Psap
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ QUIET = timedelta(seconds=25)
 NO_ANSWER = "the target has not answered"
 NOT_ACKNOWLEDGED = "the app has not acknowledged the redirect"
 STILL_HERE = "the app is still heard here"
+UNDER_WAY = (DeliveryStatus.QUEUED, DeliveryStatus.SENDING)
 
 TestAnswer = Callable[[str, Sequence[LocationFix]], str]
 
@@ -73,7 +75,7 @@ def _settle(pk: int, now: datetime, listening_since: datetime, test_answer: Test
     if chat.session == Session.REDIRECTING:
         return _settle_redirecting(chat, chat.session_due, now, listening_since)
     if chat.session == Session.REDIRECTED:
-        return _settle_redirected(chat, now)
+        return _settle_redirected(chat, now, listening_since)
     chat.session_due = None
     chat.save(update_fields=["session_due"])
     return 1
@@ -96,6 +98,12 @@ def _settle_redirecting(chat: Chat, due: datetime, now: datetime, listening_sinc
     relays = relays_since(chat, stop.pk if stop else 0)
     asked = next((r for r in relays if r.message.type == START_REDIRECT), None)
     if asked is not None:
+        waits = asked.status == RelayStatus.QUEUED
+    else:
+        waits = stop is not None and stop.status in UNDER_WAY
+    if waits and _was_away(now, listening_since):
+        return 0
+    if asked is not None:
         cause = asked.cause if asked.status == RelayStatus.FAILED else NO_ANSWER
     elif acknowledged is None:
         cause = NOT_ACKNOWLEDGED
@@ -112,7 +120,7 @@ def _settle_redirecting(chat: Chat, due: datetime, now: datetime, listening_sinc
     return 1
 
 
-def _settle_redirected(chat: Chat, now: datetime) -> int:
+def _settle_redirected(chat: Chat, now: datetime, listening_since: datetime) -> int:
     """Take back a chat whose target does not take what reaches us, or whose app never left."""
     stop = redirecting_stop(chat)
     relays = relays_since(chat, stop.pk if stop else 0)
@@ -125,9 +133,17 @@ def _settle_redirected(chat: Chat, now: datetime) -> int:
         return 1
     cause = STILL_HERE
     if stuck is not None:
+        if stuck.status == RelayStatus.QUEUED and _was_away(now, listening_since):
+            return 0
         cause = stuck.cause if stuck.status == RelayStatus.FAILED else NO_ANSWER
     reactivate(chat=chat, cause=cause or NO_ANSWER, actor=SYSTEM, now=now)
     return 1
+
+
+def _was_away(now: datetime, listening_since: datetime) -> bool:
+    """Whether nobody has had time yet to answer us since we came back: it is our delay, then."""
+    psap = Psap.objects.first() or Psap()
+    return now - listening_since < timedelta(seconds=psap.redirect_patience)
 
 
 def _acknowledged_at(message_id: int) -> datetime | None:

@@ -63,11 +63,11 @@ class Scene:
 
 @asynccontextmanager
 async def redirect_scene(
-    gateway: GatewayProcess, record: Record, **start: object
+    gateway: GatewayProcess, record: Record, *, transport: str = "tcp", **start: object
 ) -> AsyncIterator[Scene]:
     """Yield an open chat that `cora` has answered, and a peer to redirect it to."""
-    caller = Caller()
-    async with RawSip(gateway.target()) as app, RawSip(gateway.target("udp")) as target:
+    caller = Caller(transport.upper())
+    async with RawSip(gateway.target(transport)) as app, RawSip(gateway.target("udp")) as target:
         uri = f"sip:psap-b@127.0.0.1:{target.local[1]}"
         peer = record.peer("Leitstelle B", uri)
         await app.exchange(caller.start(**start))
