@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from chats.models import RelayStatus
 from chats.services.due_sessions import settle_due_sessions
@@ -37,6 +37,10 @@ from sipgateway.unprojected import request_of
 logger = logging.getLogger(__name__)
 
 TURN = 1.0
+# How soon an outcome is written down whose chat was held.
+RECORD_AGAIN = 0.2
+# PostgreSQL is gone, or the connection was found closed.
+UNREACHABLE = (OperationalError, InterfaceError)
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 MOST_ATTEMPTS = 10
@@ -86,9 +90,9 @@ class Onward:
                     await self._in_thread(free_relays)
                     freed = True
                 claimed = await self._in_thread(claim_relays, now=datetime.now(UTC))
-            except OperationalError as error:
+            except UNREACHABLE as error:
                 logger.warning("relays were not claimed: %s", error)
-                claimed = []
+                claimed, freed = [], False  # it may have claimed them, its answer lost
             for relay in claimed:
                 if relay.message_id not in self._held:
                     self._start(self._pass_on(relay))
@@ -109,7 +113,7 @@ class Onward:
                     listening_since=self._listening_since(),
                     test_answer=self._answer_to_test,
                 )
-            except OperationalError as error:
+            except UNREACHABLE as error:
                 logger.warning("sessions were not settled: %s", error)
                 continue
             if settled:
@@ -172,9 +176,10 @@ class Onward:
         outcome = judge_relay(relay, status, cause, datetime.now(UTC), fails=fails)
         while True:
             try:
-                await self._in_thread(record_relay, outcome)
-                break
-            except OperationalError as error:  # what the target has taken stays taken
+                if await self._in_thread(record_relay, outcome):
+                    break
+                await asyncio.sleep(RECORD_AGAIN)
+            except UNREACHABLE as error:  # what the target has taken stays taken
                 logger.warning("a relay was not recorded: %s", error)
                 await asyncio.sleep(TURN)
         reach("relay-recorded")
@@ -195,7 +200,7 @@ class Onward:
         def run() -> Result:
             try:
                 return work(*arguments, **named)
-            except OperationalError:
+            except UNREACHABLE:
                 connection.close()
                 raise
 

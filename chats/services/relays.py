@@ -86,12 +86,18 @@ def free_relays() -> None:
 
 
 @transaction.atomic
-def record_relay(outcome: RelayOutcome) -> None:
-    """Put an attempt's outcome on the record; the chat follows it."""
-    chat = Chat.objects.select_for_update(no_key=True).get(pk=outcome.chat_id)
+def record_relay(outcome: RelayOutcome) -> bool:
+    """Put an attempt's outcome on the record; the chat follows it.
+
+    False when somebody else holds the chat just now: nobody else's relays may wait for that.
+    """
+    chats = Chat.objects.select_for_update(no_key=True, skip_locked=True)
+    chat = chats.filter(pk=outcome.chat_id).first()
+    if chat is None:
+        return False
     relay = Relay.objects.select_related("message").get(pk=outcome.message_id)
     if relay.status != RelayStatus.QUEUED:
-        return
+        return True
     relay.lease_until = None
     relay.sip_status, relay.cause = outcome.sip_status, outcome.cause[:LONGEST_CAUSE]
     if outcome.retry_at is not None:
@@ -101,7 +107,7 @@ def record_relay(outcome: RelayOutcome) -> None:
         relay.status = outcome.status
     relay.save()
     if outcome.retry_at is not None:
-        return
+        return True
     relayed = relay.status == RelayStatus.RELAYED
     data = {"target": relay.target, "sipStatus": outcome.sip_status}
     append_event(
@@ -121,6 +127,7 @@ def record_relay(outcome: RelayOutcome) -> None:
         chat.session_due = outcome.at
         chat.save(update_fields=["session_due"])
     transaction.on_commit(wake_readers)
+    return True
 
 
 def go_over(*, chat: Chat, now: datetime) -> None:

@@ -69,7 +69,7 @@ async def redirect_scene(
     caller = Caller(transport.upper())
     async with RawSip(gateway.target(transport)) as app, RawSip(gateway.target("udp")) as target:
         uri = f"sip:psap-b@127.0.0.1:{target.local[1]}"
-        peer = record.peer("Leitstelle B", uri)
+        peer = record.peer(f"Leitstelle {target.local[1]}", uri)
         await app.exchange(caller.start(**start))
         await app.until(lambda: bool(app.requests))
         chat = record.chat_id(caller.call_id)
