@@ -280,6 +280,28 @@ def test_a_datagram_that_there_is_no_room_for_is_not_read_and_not_answered(queue
         assert not overload.is_active
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<urn:emergency:uid:callid:{}:app.example.org>;purpose=EmergencyCallData.CallId",
+        "<urn:emergency:service:uid:CALLID:{}:app.example.org>;purpose=EmergencyCallData.CallId",
+        "<urn:emergency:uid:callid:{}>;purpose=EmergencyCallData.CallId",
+        "<urn:dec112:uid:callid:{}:service.dec112.at>; purpose=dec112-CallId",
+    ],
+)
+def test_a_live_chat_is_known_however_its_identifier_is_written(queue, presence, written):
+    flow = Datagrams()
+    live = Caller("UDP", uri="sip:lena@example.org", unique_part="a-live.chat_7")
+    for part in ("a-live.chat_7", "alivechat7"):
+        known_to(presence, Caller("UDP", uri="sip:lena@example.org", unique_part=part))
+    fill(queue)
+    with at_the_door(queue, presence) as (intake, _, _):
+        for part in ("a-live.chat_7", "alivechat7"):
+            info = (written.format(part), *live.info(259, 7)[1:])
+            assert not intake.receive(make_message(call_info=info), flow)
+        assert intake.receive(make_message(call_info=(written.format("another"),)), flow)
+
+
 def test_heartbeats_of_live_chats_are_read_however_much_waits(queue, presence):
     """Red when all of them are turned away: every chat would be marked lost."""
     flow, live = Datagrams(), caller_number(7000)
