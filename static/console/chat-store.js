@@ -164,9 +164,10 @@ const compare = (a, b) => (a < b ? -1 : Number(a > b));
 
 const bareUri = (uri) => (uri ?? "").replace(/^sips?:/i, "").split(/[;?>]/)[0].toLowerCase();
 
-// The longest waiting on top; people before data.
+// Who is still there before who has left, people before data; the longest waiting on top.
+const presence = (card) => (card.alert ? 2 : Number(needsClosing(card)));
 const RANKS = {
-  ringing: (card) => `${card.alert ? 1 : 0} ${card.ringingSince ?? card.openedAt}`,
+  ringing: (card) => `${presence(card)} ${card.ringingSince ?? card.openedAt}`,
   closing: (card) => card.endedAt ?? card.openedAt,
   others: (card) => card.answeredAt ?? card.openedAt,
 };

@@ -58,17 +58,20 @@ async def test_a_test_call_that_became_real_rings_with_its_mark(on_stage):
     await expect(stage.page.locator("#chat-marks")).to_contain_text("somebody is writing")
 
 
-async def test_people_ring_before_data_however_long_that_waits(on_stage):
+async def test_who_is_there_rings_before_who_has_left_and_people_before_data(on_stage):
+    """However long they wait: the next one to answer is somebody who reads the answer."""
     waiting = {"owner": None, "answeredAt": None}
     stage: Stage = await on_stage(
         [
             card("1", alert=True, ringingSince="2026-01-31T12:00:00Z", **waiting),
             card("2", ringingSince="2026-01-31T13:00:00Z", **waiting),
+            card("3", ringingSince="2026-01-31T11:00:00Z", session="stopped", **waiting),
         ]
     )
     cards = stage.page.locator('[data-queue="ringing"] .card')
-    await expect(cards).to_have_count(2)
+    await expect(cards).to_have_count(3)
     await expect(cards.first).to_have_attribute("data-chat", "2")
+    await expect(cards.nth(1)).to_have_attribute("data-chat", "3")
     await expect(cards.last).to_contain_text("Data, nobody is writing")
 
 
@@ -201,6 +204,29 @@ async def test_what_came_after_a_redirect_says_that_it_was_passed_on(on_stage):
     await expect(status.nth(1)).to_have_text("Could not be passed on to Leitstelle Tirol (SIP 480)")
     await expect(status.nth(2)).to_be_hidden()
     await expect(stage.page.locator("#composer-reason")).to_contain_text("with Leitstelle Tirol")
+
+
+async def test_an_ended_chat_is_written_to_again_with_its_draft(on_stage):
+    mine = card("1")
+    stage: Stage = await on_stage([mine])
+    await stage.choose("1")
+    page = stage.page
+    await page.locator("#composer-text").fill("are you still there?")
+    await expect(page.locator("#write-again")).to_be_hidden()
+    ended = {**mine, "seq": 2, "session": "stopped", "endedBy": "caller", "endedAt": at()}
+    await stage.tell(live("session-stopped", ended, {"endedBy": "caller"}))
+    await page.locator("#write-again").click()
+    await expect(page.locator("#call-back-text")).to_have_value("are you still there?")
+    stage.replies["call-back"] = {"ok": False, "code": "no-call-back", "detail": "Too late."}
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".toast.warning")).to_contain_text("Too late. The text is kept.")
+    await expect(page.locator("#composer-text")).to_have_value("are you still there?")
+    stage.replies["call-back"] = {"ok": True, "message": "2"}
+    await page.locator("#write-again").click()
+    await page.keyboard.press("Control+Enter")
+    await stage.asked_for("call-back", times=2)
+    assert stage.commands[-1] == {"do": "call-back", "chat": "1", "text": "are you still there?"}
+    await expect(page.locator("#composer-text")).to_have_value("")
 
 
 async def test_a_host_that_is_not_listed_is_asked_only_after_its_name_was_read(on_stage):
