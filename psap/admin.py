@@ -32,6 +32,23 @@ class PsapAdmin(admin.ModelAdmin):
 
     form = PsapForm
     list_display = ("name", "public_uri")
+    fieldsets = (
+        (None, {"fields": ("name", "public_uri", "greeting", "closing_text")}),
+        ("Times", {"fields": ("heartbeat_interval", "lost_after", "lease")}),
+        ("Test calls", {"fields": ("test_calls", "test_interval", "test_limit")}),
+        ("Redirects", {"fields": ("redirect_text", "redirect_patience")}),
+        (
+            "Reports of sources",
+            {
+                "fields": (
+                    "bad_actor_url",
+                    "bad_actor_format",
+                    "bad_actor_certificate",
+                    "bad_actor_authorities",
+                )
+            },
+        ),
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not Psap.objects.exists()

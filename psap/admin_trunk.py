@@ -79,6 +79,8 @@ class TrunkForm(forms.ModelForm):
 
     def _check_port(self, cleaned: dict[str, Any]) -> None:
         """One trunk a port, whether it is written or the default of the transport."""
+        if "port" not in cleaned:  # refused already, in words of its own
+            return
         port = _listening_port(cleaned.get("transport"), cleaned.get("port"))
         if not cleaned.get("enabled"):
             return

@@ -100,10 +100,17 @@ def test_there_is_one_psap_that_is_changed_but_never_added_or_deleted(admin: Cli
         "heartbeat_interval": 20,
         "lost_after": 60,
         "lease": 12,
+        "test_interval": 60,
+        "test_limit": 5,
+        "redirect_text": "We pass you on.",
+        "redirect_patience": 30,
         "bad_actor_format": "application/json",
     }
     assert admin.post("/admin/psap/psap/1/change/", values).status_code == 302
-    assert Psap.objects.get().name == "PSAP Graz"
+    row = Psap.objects.get()
+    assert row.name == "PSAP Graz"
+    assert (row.test_calls, row.test_interval, row.test_limit) == (False, 60, 5)
+    assert (row.redirect_text, row.redirect_patience) == ("We pass you on.", 30)
     for url in ("https://bcf.example.org/BadActors", "http://127.0.0.1:8080/"):
         good = values | {"bad_actor_url": url}
         assert admin.post("/admin/psap/psap/1/change/", good).status_code == 302
@@ -126,6 +133,13 @@ def test_a_trunk_with_a_broken_proxy_or_network_is_refused(admin: Client):
     good = plain | {"outbound_proxy": "sip:p;transport=tcp", "trusted_networks": "::1"}
     assert admin.post("/admin/psap/trunk/add/", good).status_code == 302
     assert Trunk.objects.filter(name="north").exists()
+
+
+def test_a_port_that_is_none_is_not_taken_for_the_default_one(admin: Client):
+    values = {"name": "north", "enabled": "on", "transport": "plain", "tls_version": "1.2"}
+    errors = _errors(admin, "/admin/psap/trunk/add/", values | {"port": "70000"})
+    assert "70000 is no port number" in errors
+    assert "belongs to the trunk" not in errors
 
 
 def test_a_number_gets_a_service(admin: Client):
