@@ -1,4 +1,5 @@
 import { AlarmStrip } from "./alarm-strip.js";
+import { CallBack } from "./call-back.js";
 import { CallerPanel } from "./caller-panel.js";
 import { ChatMarks } from "./chat-marks.js";
 import { CloseDialog } from "./close-dialog.js";
@@ -30,6 +31,7 @@ export class Annex {
   #strip;
   #redirect;
   #references;
+  #callBack;
   #reports;
   #report;
   #alarms;
@@ -51,6 +53,7 @@ export class Annex {
     this.#strip = new RedirectStrip(document, { store });
     this.#redirect = new RedirectDialog(document, { identity });
     this.#references = new ReferenceList(document);
+    this.#callBack = new CallBack(document, { identity, drafts: console.drafts });
     this.#reports = new ReportPanel(document, { nameOf: (username) => store.nameOf(username) });
     this.#report = new ReportDialog(document, { identity });
     this.#alarms = new AlarmStrip(document, { store, notices });
@@ -58,7 +61,7 @@ export class Annex {
   }
 
   connect() {
-    const parts = [this.confirm, this.closeDialog, this.#caller, this.#position, this.#strip, this.#redirect, this.#references, this.#reports,
+    const parts = [this.confirm, this.closeDialog, this.#caller, this.#position, this.#strip, this.#redirect, this.#references, this.#callBack, this.#reports,
       this.#report, this.#alarms, this.tests];
     for (const part of parts) part.connect();
     const { open, conversation, closing } = this.#console;
@@ -67,6 +70,7 @@ export class Annex {
     this.#position.addEventListener("show-message", ({ detail }) => conversation.reveal(detail));
     this.#redirect.addEventListener("redirect", ({ detail }) => errands.redirect(detail));
     this.#strip.addEventListener("take-back", ({ detail }) => errands.takeBack(detail));
+    this.#callBack.addEventListener("call-back", ({ detail }) => errands.callBack(detail));
     this.#references.addEventListener("fetch", ({ detail }) => this.#fetch(detail));
     this.#reports.addEventListener("report", () => {
       const { signalling } = this.#record ?? {};
@@ -83,6 +87,7 @@ export class Annex {
     this.#caller.show(card, record?.additional ?? [], record?.signalling ?? {});
     this.#marks.show(card);
     this.#strip.show(card, record);
+    this.#callBack.show(card, Boolean(card) && this.#mayCallBack(card));
     this.#showErrands();
   }
 
@@ -99,6 +104,12 @@ export class Annex {
   askToRedirect(card) {
     const { store, drafts } = this.#console;
     this.#redirect.ask(card, store.peers, store.psap.redirectText ?? "", drafts.read(card.chat));
+  }
+
+  #mayCallBack(card) {
+    const { store, closing } = this.#console;
+    const ended = card.session === "stopped" && !card.disposition && !closing.has(card.chat);
+    return ended && store.isMine(card) && !card.alert && !card.standalone && store.may("call-back");
   }
 
   #showErrands() {

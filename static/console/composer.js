@@ -81,6 +81,14 @@ export class Composer extends EventTarget {
     this.#edited();
   }
 
+  /** Drop a chat's draft: it was sent by another way. */
+  empty(chat) {
+    this.#drafts.write(chat, "");
+    if (chat !== this.#chat) return;
+    this.#text.value = "";
+    this.#edited();
+  }
+
   focus() {
     this.#text.focus();
   }

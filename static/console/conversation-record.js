@@ -145,7 +145,7 @@ const SUPPLEMENTS = ["references", "relays", "reports", "signalling"];
 
 /** What the frame of an event should bring; where it does not, it is asked for. */
 const BRINGS = {
-  "reference-allowed": "references", "location-fetched": "references", "data-fetched": "references",
+  "reference-allowed": "references", "reference-unlisted": "references", "location-fetched": "references", "data-fetched": "references",
   "fetch-failed": "references", "message-relayed": "relays", "relay-failed": "relays",
   "source-reported": "reports", "signalling-changed": "signalling",
 };

@@ -1,15 +1,19 @@
 /**
- * What a call-taker does to a chat seldom: redirect it and take it back, have something fetched,
- * report its source. Each reports what went wrong in words.
+ * What a call-taker does to a chat seldom: redirect it and take it back, write anew after its end,
+ * have something fetched, report its source. Each reports what went wrong in words.
  */
 export class ErrandDesk {
   #calls;
   #notices;
+  #composer;
+  #drafts;
 
-  /** @param {{calls: import("./call-desk.js").CallDesk, notices: object}} parts */
-  constructor({ calls, notices }) {
+  /** @param parts those of the Console */
+  constructor({ calls, notices, composer, drafts }) {
     this.#calls = calls;
     this.#notices = notices;
+    this.#composer = composer;
+    this.#drafts = drafts;
   }
 
   /** Pass a chat on; each step follows as an event. @param {{card, peer, text, override}} wish */
@@ -17,6 +21,16 @@ export class ErrandDesk {
     const reply = await this.#calls.ask({ do: "redirect", chat, peer: String(peer.id), text, override }, `Redirecting #${chat}`);
     if (reply.ok) this.#notices.announce(`#${chat}: redirecting to ${peer.name}.`);
     else this.#notices.warn(`#${chat} was not redirected: ${reply.detail}`);
+  }
+
+  /** Open an ended chat again with a text. @param {{card: object, text: string}} wish */
+  async callBack({ card: { chat }, text }) {
+    const reply = await this.#calls.ask({ do: "call-back", chat, text }, `Writing to #${chat} again`);
+    if (reply.ok) this.#composer.empty(chat);
+    else {
+      this.#drafts.write(chat, text);
+      this.#notices.warn(`#${chat} was not written to: ${reply.detail} The text is kept.`);
+    }
   }
 
   /** End a redirect that is under way: the chat goes on here. */

@@ -36,7 +36,10 @@ const WORDS = {
     return `Chat opened · ${service}`;
   },
   "session-stopped": (data) => `Chat ${endedWord(data.endedBy)}`,
-  "session-reopened": () => "The caller is back: chat open again",
+  "session-reopened": (data, actor, { peerName }) => {
+    if (data.callBack) return `Chat opened again${by(actor)}: written to the caller`;
+    return data.cameFrom ? `Chat passed back to us by ${peerName(data.cameFrom)}` : `The chat is open again${by(actor)}`;
+  },
   "liveness-changed": (data, actor, { psap }) => ({
     lost: `Connection to the phone lost: no sign of life for ${psap.lostAfter} s`,
     background: "The app went to the background",
@@ -59,11 +62,12 @@ const WORDS = {
   "message-relayed": () => "",
   "relay-failed": (data, actor, { target }) =>
     `A message could not be passed on to ${target}: ${data.sipStatus ? `SIP ${data.sipStatus} ` : ""}${data.cause ?? ""}`.trim(),
-  "source-reported": (data) =>
+  "source-reported": (data, actor) =>
     data.status === "accepted" ? "The source was reported to the network, which took the report"
       : data.status === "failed" ? `The report of the source failed: ${[data.httpStatus, data.cause].filter(Boolean).join(" ")}`
-        : "Report of the source begun",
-  "reference-allowed": (data, actor) => `${(data.url ?? "").split("/")[2] ?? "A host"} is asked although it is not listed${by(actor)}`,
+        : `Report of the source begun${by(actor)}`,
+  "reference-unlisted": (data) => `${hostOf(data)} is not on the list: nothing was fetched from there`,
+  "reference-allowed": (data, actor) => `${hostOf(data)} is asked although it is not listed${by(actor)}`,
   "location-fetched": (data) =>
     Number(data.fixes) === 0 ? "The location was fetched and holds no position" : "The location was fetched",
   "data-fetched": (data) => `Fetched: ${data.kind || "data of the caller"}`,
@@ -73,6 +77,7 @@ const WORDS = {
   "test-answered": () => "Test call, answered and ended by itself",
 };
 
+const hostOf = ({ url }) => (url ?? "").split("/")[2] ?? "A host";
 const by = (actor) => (actor ? ` by ${actor}` : "");
 
 /** Parts that a person would want to know of: not the text, positions or caller data. */

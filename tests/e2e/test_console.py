@@ -170,3 +170,21 @@ async def test_every_control_has_a_name_and_every_id_is_there_once(open_desk: Op
             .filter((id, at, all) => all.indexOf(id) !== at)"""
     )
     assert twice == []
+
+
+async def test_a_caller_who_has_ended_the_chat_is_written_to_again(open_desk: OpenDesk, call: Call):
+    desk = await open_desk()
+    app = await call()
+    await desk.answer()
+    await app.stop("Danke")
+    await expect(desk.page.locator("#composer-reason")).to_contain_text("ended by the caller")
+    await desk.page.locator("#write-again").press("Enter")
+    await desk.page.locator("#call-back-text").fill("Eine Frage noch")
+    await desk.press("Control+Enter")
+    heard = await app.wait_for(lambda message: message.text == "Eine Frage noch", 15)
+    assert heard.msg_type == lmpe.START
+    await expect(desk.page.locator("#composer-send")).to_be_enabled()
+    await expect(desk.page.locator("#write-again")).to_be_hidden()
+    await desk.page.locator("#composer-text").focus()
+    await desk.write("Wo genau?")
+    await app.wait_for(lambda message: message.text == "Wo genau?", 15)

@@ -122,7 +122,9 @@ async def test_an_app_that_ends_on_a_redirect_is_warned_of(
     await expect(desk.page.locator("#redirect-dialog")).to_be_visible()
     await desk.page.locator("#redirect-override").check()
     await desk.press("Control+Enter")
-    instance.execute("DELETE FROM psap_limitedclient RETURNING id")
+    instance.execute(
+        "DELETE FROM psap_limitedclient WHERE user_agent = 'Leitstand-Simulator' RETURNING id"
+    )
     await app.wait_for_type(lmpe.STOP_REDIRECT, 15)
     # To its end: else it would come back into the queue of the next test.
     await expect(desk.page.locator("#redirect-strip")).to_contain_text(f"with {NAME} now")

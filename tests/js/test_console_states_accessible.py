@@ -138,3 +138,18 @@ async def test_zoomed_no_state_breaks_a_rule_nor_scrolls_sideways(on_stage, widt
         await stage.choose(chat)
         assert not await page.evaluate(WIDER_THAN_THE_PAGE)
         assert await violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_writing_again_after_the_end_breaks_no_rule(on_stage, scheme):
+    ended = card("1", session="stopped", endedBy="caller", endedAt=at())
+    stage: Stage = await on_stage([ended])
+    await stage.page.emulate_media(color_scheme=scheme)
+    await stage.choose("1")
+    await expect(stage.page.locator("#write-again")).to_be_visible()
+    assert await violations(stage.page) == []
+    await stage.page.locator("#write-again").press("Enter")
+    await expect(stage.page.locator("#call-back-text")).to_be_focused()
+    assert await violations(stage.page) == []
+    await stage.page.keyboard.press("Escape")
+    await expect(stage.page.locator("#write-again")).to_be_focused()

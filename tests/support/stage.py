@@ -26,8 +26,8 @@ from playwright.async_api import Browser, Page, Route, WebSocketRoute, expect
 ADDRESS = "http://127.0.0.1:9/"  # nobody listens there: every request is played
 Json = dict[str, Any]
 COMMANDS = [
-    "claim", "release", "send", "close", "redirect", "take-back", "report-source",
-    "fetch-reference", "catch-up",
+    "claim", "release", "send", "close", "redirect", "take-back", "call-back",
+    "report-source", "fetch-reference", "catch-up",
 ]  # fmt: skip
 ME = {"username": "anna", "name": "Anna Berg"}
 PIXEL = bytes.fromhex(
