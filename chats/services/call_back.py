@@ -6,7 +6,8 @@ from chats.models import Chat, Message, Session
 from chats.services.chain import actor_of, append_event
 from chats.services.errors import NoCallBack, TextEmpty
 from chats.services.locking import bounded_transaction, lock_own_chat
-from chats.services.outbox import START, queue_message
+from chats.services.message_types import START
+from chats.services.outbox import queue_message
 from chats.services.texts import clean_text
 from psap.models import User
 

@@ -8,7 +8,8 @@ from chats.models import Chat, Disposition, EndedBy, Session
 from chats.services.chain import actor_of, append_event
 from chats.services.errors import ChatAlreadyClosed, DispositionUnknown
 from chats.services.locking import bounded_transaction, lock_own_chat
-from chats.services.outbox import STOP, queue_message, wake_readers
+from chats.services.message_types import STOP
+from chats.services.outbox import queue_message, wake_readers
 from chats.services.texts import clean_text
 from psap.models import User
 

@@ -48,6 +48,8 @@ _LOCK = (
     b"SELECT id, head_seq, head_hash, next_cseq, last_delivered, session FROM chats_chat"
     b" WHERE id = ANY(%b) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
 )
+# An outcome that was written down, but the answer to its COMMIT was lost, comes again.
+_SENDING = b"SELECT id FROM chats_message WHERE id = ANY(%b) AND status = 'sending'"
 _MESSAGES = (
     "UPDATE chats_message AS m SET status = t.status, sip_status = t.sip_status"
     " FROM unnest(%b::bigint[], %b::text[], %b::smallint[]) AS t (id, status, sip_status)"
@@ -101,10 +103,14 @@ async def record_deliveries(
 ) -> list[Delivery]:
     """Write outcomes and their events; returns those whose chat is held elsewhere just now.
 
-    Needs an open transaction. A retry is no event: the message goes on being on its way.
+    Needs an open transaction. A retry is no event: the message goes on being on its way. Outcomes
+    of messages that are not on their way any more change nothing.
     """
-    cursor = await connection.execute(_LOCK, ([d.chat_id for d in deliveries],))
-    heads = {row[0]: _Head(*row) for row in await cursor.fetchall()}
+    async with connection.pipeline():
+        locking = await connection.execute(_LOCK, ([d.chat_id for d in deliveries],))
+        looking = await connection.execute(_SENDING, ([d.message_id for d in deliveries],))
+        heads = {row[0]: _Head(*row) for row in await locking.fetchall()}
+        sending = {row[0] for row in await looking.fetchall()}
     moot = await _moot(connection, deliveries, heads)
     events = EventRows()
     messages: list[tuple[Any, ...]] = []
@@ -112,7 +118,7 @@ async def record_deliveries(
     for given in deliveries:
         delivery = replace(given, status=CANCELLED, retry_at=None) if given in moot else given
         head = heads.get(delivery.chat_id)
-        if head is None:
+        if head is None or delivery.message_id not in sending:
             continue
         cseq = branch = None
         if delivery.anew:

@@ -19,8 +19,9 @@ from chats.models import (
     Session,
 )
 from chats.services.chain import SYSTEM, append_event
-from chats.services.outbox import STOP, queue_message, wake_readers
-from chats.services.relays import START_REDIRECT, go_over, redirecting_stop, relays_since
+from chats.services.message_types import START_REDIRECT, STOP
+from chats.services.outbox import queue_message, wake_readers
+from chats.services.relays import go_over, redirecting_stop, relays_since
 from chats.services.take_back import reactivate
 from psap.models import Psap
 

@@ -12,12 +12,6 @@ from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.texts import text_digest
 from psap.models import User
 
-# Message types of what we send (Annex A.5).
-START = 257
-STOP = 258
-IN_CHAT = 259
-STOP_REDIRECT = 274
-
 ORDINARY_PRIORITY = "esnet.1"
 """Resource-Priority of emergency calls in the ESInet (clause 6.1.2.5)."""
 

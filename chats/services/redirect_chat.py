@@ -14,13 +14,8 @@ from chats.services.errors import (
     SessionNotOpen,
 )
 from chats.services.locking import bounded_transaction, lock_own_chat
-from chats.services.outbox import (
-    IN_CHAT,
-    STOP_REDIRECT,
-    cancel_waiting,
-    queue_message,
-    wake_readers_and_outbox,
-)
+from chats.services.message_types import IN_CHAT, STOP_REDIRECT
+from chats.services.outbox import cancel_waiting, queue_message, wake_readers_and_outbox
 from chats.services.texts import clean_text
 from psap.models import LimitedClient, Peer, Psap, User
 

@@ -11,15 +11,14 @@ from django.db import connection, transaction
 
 from chats.models import Chat, Direction, Message, Relay, RelayStatus, Session
 from chats.services.chain import SYSTEM, append_event
+from chats.services.errands import storable_cause
 from chats.services.identifiers import new_branch
-from chats.services.outbox import STOP_REDIRECT, wake_readers
+from chats.services.message_types import HEARTBEATS, START_REDIRECT, STOP_REDIRECT
+from chats.services.outbox import wake_readers
 
-START_REDIRECT = 273
-HEARTBEATS = (260, 388)
 # Longer than Timer F (32 s) and a connection's set-up.
 LEASE = timedelta(seconds=45)
 MOST_AT_ONCE = 64
-LONGEST_CAUSE = 300
 
 _CLAIM = """
 WITH due AS (
@@ -99,7 +98,7 @@ def record_relay(outcome: RelayOutcome) -> bool:
     if relay.status != RelayStatus.QUEUED:
         return True
     relay.lease_until = None
-    relay.sip_status, relay.cause = outcome.sip_status, outcome.cause[:LONGEST_CAUSE]
+    relay.sip_status, relay.cause = outcome.sip_status, storable_cause(outcome.cause)
     if outcome.retry_at is not None:
         relay.due_at = outcome.retry_at
         relay.branch = new_branch() if outcome.anew else relay.branch

@@ -5,7 +5,8 @@ from datetime import datetime
 from chats.models import Message, Session
 from chats.services.errors import SessionNotOpen, TextEmpty
 from chats.services.locking import bounded_transaction, lock_own_chat
-from chats.services.outbox import IN_CHAT, queue_message
+from chats.services.message_types import IN_CHAT
+from chats.services.outbox import queue_message
 from chats.services.texts import clean_text
 from psap.models import User
 

@@ -8,13 +8,8 @@ from chats.models import Chat, Session
 from chats.services.chain import actor_of, append_event
 from chats.services.errors import NotRedirecting
 from chats.services.locking import bounded_transaction, lock_own_chat
-from chats.services.outbox import (
-    START,
-    STOP_REDIRECT,
-    cancel_waiting,
-    queue_message,
-    wake_readers_and_outbox,
-)
+from chats.services.message_types import START, STOP_REDIRECT
+from chats.services.outbox import cancel_waiting, queue_message, wake_readers_and_outbox
 from psap.models import Psap, User
 
 

@@ -147,6 +147,15 @@ async def test_what_went_on_to_the_target_is_shown(
     assert body["relays"] == [expected]
 
 
+def test_a_reason_phrase_that_postgresql_cannot_store_ends_a_relay_all_the_same(chat: Chat):
+    message, now = passed_on(chat), datetime.now(UTC)
+    cause = "603 no\0 \udcff" + "x" * 500
+    outcome = RelayOutcome(message.pk, chat.pk, RelayStatus.FAILED, 603, cause, now)
+    assert record_relay(outcome)
+    shown = Relay.objects.get(message=message).cause
+    assert shown.startswith("603 no␀ ?x") and len(shown) == 300
+
+
 def passed_on(chat: Chat) -> Message:
     message = receive_message(chat, "wo sind Sie?", msg_id=9)
     now = datetime.now(UTC)

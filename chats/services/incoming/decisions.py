@@ -16,9 +16,8 @@ from chats.services.incoming.records import (
     Machine,
     Step,
 )
+from chats.services.message_types import STARTS
 
-START_REDIRECT = 273
-STARTS = (257, START_REDIRECT)
 ENDED = Session.STOPPED.value
 # What a device adds by itself, or what is shown as text; any other part was chosen by a human.
 AUTOMATIC = (

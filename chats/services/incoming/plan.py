@@ -8,35 +8,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from chats.models import (
     DeliveryStatus,
     Direction,
     Disposition,
     EndedBy,
     Liveness,
-    ReferenceStatus,
     RelayStatus,
     Session,
 )
 from chats.services.batch import EventRows
-from chats.services.chain import CALLER, SYSTEM, canonical_data
+from chats.services.chain import CALLER, SYSTEM
 from chats.services.identifiers import new_branch, new_sip_call_id
-from chats.services.incoming.decisions import START_REDIRECT, STARTS, Decision, Unsent
-from chats.services.incoming.records import (
-    ChatState,
-    HouseRules,
-    IncomingFix,
-    IncomingMessage,
-)
-from chats.services.readings import readings_digest
+from chats.services.incoming.contents import Contents, what_came
+from chats.services.incoming.decisions import Decision, Unsent
+from chats.services.incoming.facts import is_vouched_for, take_over
+from chats.services.incoming.records import ChatState, HouseRules, IncomingMessage
+from chats.services.message_types import START, START_REDIRECT, STARTS, STOP, STOPS
 from chats.services.texts import text_digest
 
-START, STOP = 257, 258
-STOPS = frozenset({STOP, 266, 274})
 IN_MESSAGE, OUT_MESSAGE = Direction.IN.value, Direction.OUT.value
-PENDING = ReferenceStatus.PENDING.value
 RECEIVED, QUEUED = DeliveryStatus.RECEIVED.value, DeliveryStatus.QUEUED.value
 CANCELLED = DeliveryStatus.CANCELLED.value
 LEAVING = frozenset({Session.REDIRECTING.value, Session.REDIRECTED.value})
@@ -49,11 +40,7 @@ class Rows:
 
     def __init__(self, rules: HouseRules, unsent: Mapping[int, Sequence[Unsent]]) -> None:
         self.messages: list[tuple[Any, ...]] = []
-        self.parts: list[tuple[Any, ...]] = []
-        self.fixes: list[tuple[Any, ...]] = []
-        self.beside: dict[int, tuple[Any, ...]] = {}  # place in `fixes` → more than the usual
-        self.references: list[tuple[Any, ...]] = []
-        self.additional: list[tuple[Any, ...]] = []
+        self.contents = Contents()
         self.outbox: list[tuple[Any, ...]] = []
         self.relays: list[tuple[Any, ...]] = []
         self.cancelled: list[tuple[int]] = []
@@ -208,37 +195,17 @@ class Rows:
                 message.text,
                 RECEIVED,
                 at,
-                flag_column(flags if vouched else (*flags, "not-asserted")),
+                _flag_column(flags if vouched else (*flags, "not-asserted")),
             )
         )
-        for position, part in enumerate(message.parts):
-            self.parts.append(
-                (
-                    message_id,
-                    position,
-                    part.content_type,
-                    part.content_id,
-                    part.size,
-                    part.name,
-                    part.sha256,
-                    part.flag,
-                    part.content,
-                )
-            )
-        for fix in message.fixes:
-            self._fix(chat.id, message_id, fix, at)
-        for reference in message.references:
-            kind, purpose, url = reference.kind, reference.purpose, reference.url
-            self.references.append((chat.id, message_id, kind, purpose, url, PENDING, at))
-        for kind, data in message.additional:
-            self.additional.append((chat.id, message_id, kind, data))
+        self.contents.add(chat.id, message_id, message)
         self.events.add(
             chat,
             "message-received",
             at=at,
             actor=CALLER,
             message_id=message_id,
-            data=_what_came(message),
+            data=what_came(message),
         )
         if message.msg_id is not None:
             last = chat.last_in_msg_id
@@ -246,69 +213,7 @@ class Rows:
                 chat.last_in_msg_id = message.msg_id
         if message.text:
             chat.last_caller_text = at
-        if vouched:
-            if chat.transport == "tls" != message.transport and not chat.unprotected:
-                self._expose(chat, message)
-            chat.trunk, chat.transport, chat.peer = message.trunk, message.transport, message.peer
-        if message.asserted_uri and not chat.asserted_uri:
-            chat.asserted_uri, chat.target_uri = message.asserted_uri, message.target_uri
-            chat.changed = True
-        if message.display_name and message.display_name != chat.display_name:
-            chat.display_name, chat.changed = message.display_name, True
-        if message.language and message.language != chat.language:
-            chat.language, chat.changed = message.language, True
-        if message.silent and not chat.silent:
-            chat.silent = chat.changed = True
-        if message.priority and message.priority != chat.priority:
-            chat.priority, chat.changed = message.priority, True
-        if message.signalling and not says_no_more(message.signalling, chat.signalling):
-            self._describe(chat, message)
-
-    def _expose(self, chat: ChatState, message: IncomingMessage) -> None:
-        """Note that a chat has left TLS: answers follow it in the clear (clause 6.1.1)."""
-        chat.unprotected = chat.changed = True
-        self.events.add(
-            chat,
-            "chat-unprotected",
-            at=message.received_at,
-            actor=CALLER,
-            data={"transport": message.transport},
-        )
-
-    def _describe(self, chat: ChatState, message: IncomingMessage) -> None:
-        """Keep what the headers say besides; the event proves it by its digest."""
-        chat.signalling, chat.changed = {**chat.signalling, **message.signalling}, True
-        self.events.add(
-            chat,
-            "signalling-changed",
-            at=message.received_at,
-            actor=CALLER,
-            data={"signallingSha256": text_digest(canonical_data(chat.signalling))},
-        )
-
-    def _fix(self, chat_id: int, message_id: int, fix: IncomingFix, received_at: datetime) -> None:
-        row = (
-            chat_id,
-            message_id,
-            fix.shape,
-            fix.latitude,
-            fix.longitude,
-            fix.radius,
-            fix.method,
-            fix.at or received_at,
-            fix.source,
-        )
-        if not is_plain(fix):
-            geometry = None if fix.geometry is None else Jsonb(fix.geometry)
-            civic = None if fix.civic is None else Jsonb(fix.civic)
-            self.beside[len(self.fixes)] = (fix.altitude, fix.confidence, geometry, civic)
-        self.fixes.append(row)
-
-    @property
-    def rich_fixes(self) -> list[tuple[Any, ...]]:
-        """All fixes with what some of them have beside the usual, in one order for all."""
-        nothing = (None, None, None, None)
-        return [(*row, *self.beside.get(at, nothing)) for at, row in enumerate(self.fixes)]
+        take_over(chat, message, self.events, vouched=vouched)
 
     def _live(self, chat: ChatState, at: datetime, *, background: bool) -> None:
         chat.last_sign_of_life = max(chat.last_sign_of_life, at)
@@ -320,13 +225,14 @@ class Rows:
             )
 
     def _sequence_flags(self, chat: ChatState, message: IncomingMessage) -> tuple[str, ...]:
+        """Mark a MsgId that does not follow the ones before it; clause 6.1.2.7 wants it to rise."""
         last, msg_id = chat.last_in_msg_id, message.msg_id
         if msg_id is None or last is None or msg_id == last + 1:
             return ()
         if message.msg_type in STARTS and msg_id < last:
             return ()  # the app has begun anew, and counts anew
         if msg_id <= last:
-            return sequence_flags(last, msg_id)
+            return ("msg-id-repeated",) if msg_id == last else ("out-of-order",)
         beats = self._rules.beats_between(chat.id, last, msg_id)
         return () if beats is None or msg_id - last - 1 <= beats else ("msg-id-gap",)
 
@@ -359,49 +265,6 @@ def _kinds_of(chat: ChatState) -> dict[str, Any]:
     return {name: value for name, value in kinds.items() if value}
 
 
-def _what_came(message: IncomingMessage) -> dict[str, Any]:
-    """Say what a message brought, content by its digest."""
-    data: dict[str, Any] = {
-        "fixes": len(message.fixes),
-        "msgId": message.msg_id,
-        "parts": [part.sha256.hex() for part in message.parts],
-        "textSha256": text_digest(message.text),
-        "type": message.msg_type,
-    }
-    if message.fixes or message.additional:
-        fixes = ((fix, fix.at or message.received_at) for fix in message.fixes)
-        data["readingsSha256"] = readings_digest(fixes, message.additional)
-    if message.references:
-        data["references"] = len(message.references)
-    return data
-
-
-def is_vouched_for(known: str, asserted: str, *, trusted: bool) -> bool:
-    """Whether a message with a chat's From may be its caller's, and so say where answers go.
-
-    Anybody can write a From. Where a trusted peer has asserted who the caller is, only such a
-    peer counts, and no assertion of somebody else; real ones assert no more than the start.
-    """
-    return not known or asserted == known or (trusted and not asserted)
-
-
-def is_plain(fix: IncomingFix) -> bool:
-    """Whether a fix is told by shape, centre, radius, method, time and source, as nearly all."""
-    return (fix.altitude, fix.confidence, fix.geometry, fix.civic) == (None, None, None, None)
-
-
-def says_no_more(said: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-    """Whether all that a message's headers say is known of its chat."""
-    return said == known or all(known.get(key) == value for key, value in said.items())
-
-
-def flag_column(flags: tuple[str, ...]) -> str:
+def _flag_column(flags: tuple[str, ...]) -> str:
     """Join flags for `string_to_array(…, ' ')`; a flag never holds a blank."""
     return " ".join(flags)
-
-
-def sequence_flags(last: int | None, msg_id: int | None) -> tuple[str, ...]:
-    """Mark a MsgId that does not follow the ones before it; clause 6.1.2.7 wants it to rise."""
-    if msg_id is None or last is None or msg_id > last:
-        return ()
-    return ("msg-id-repeated",) if msg_id == last else ("out-of-order",)

@@ -11,8 +11,6 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from psycopg.types.json import Jsonb
-
 from chats.models import Liveness, Session
 from chats.services.batch import Connection, Cursor, draw_ids, fetch_ids, request_ids, run_rows
 from chats.services.chain import genesis_hash
@@ -104,7 +102,7 @@ async def project_messages(
         rows.add(decision, message_ids)
     projection.chats = list({chat.id: chat for _, chat in pairs}.values())
     projection.queued_answers = answers
-    projection.errands = len(rows.references)
+    projection.errands = len(rows.contents.references)
     projection.relays = len(rows.relays)
     await _write(connection, rows, projection.chats)
     return projection
@@ -246,15 +244,15 @@ async def _insert_chats(connection: Connection, chats: list[ChatState]) -> set[i
 
 
 async def _write(connection: Connection, rows: Rows, chats: list[ChatState]) -> None:
-    additional: list[tuple[Any, ...]] = [(*row[:3], Jsonb(row[3])) for row in rows.additional]
+    contents = rows.contents
     await run_rows(connection, statements.INSERT_MESSAGES, rows.messages)
-    await run_rows(connection, statements.INSERT_PARTS, rows.parts)
-    if rows.beside:  # all together: the order of their ids is that of their arrival
-        await run_rows(connection, statements.INSERT_RICH_FIXES, rows.rich_fixes)
+    await run_rows(connection, statements.INSERT_PARTS, contents.parts)
+    if contents.beside:  # all together: the order of their ids is that of their arrival
+        await run_rows(connection, statements.INSERT_RICH_FIXES, contents.rich_fixes)
     else:
-        await run_rows(connection, statements.INSERT_FIXES, rows.fixes)
-    await run_rows(connection, statements.INSERT_REFERENCES, rows.references)
-    await run_rows(connection, statements.INSERT_ADDITIONAL, additional)
+        await run_rows(connection, statements.INSERT_FIXES, contents.fixes)
+    await run_rows(connection, statements.INSERT_REFERENCES, contents.references)
+    await run_rows(connection, statements.INSERT_ADDITIONAL, contents.additional)
     await run_rows(connection, statements.INSERT_OUTBOX, rows.outbox)
     await run_rows(connection, statements.INSERT_RELAYS, rows.relays)
     await run_rows(connection, statements.CANCEL, rows.cancelled)
