@@ -1,4 +1,4 @@
-"""The one place where dicts for JSON are built: WebSocket, HTTP and exports.
+"""The one place where dicts for JSON are built: WebSocket and HTTP; `exports` has the record's.
 
 Times are RFC 3339 in UTC with `Z`; ids are strings, since JavaScript's numbers end at 2^53.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chats.models import Direction, Disposition
+from chats.models import Disposition
 from chats.rows import (
     CardRow,
     DataRow,
@@ -33,6 +33,11 @@ def time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+def time_or_none(at: datetime | None) -> str | None:
+    """Format an aware time, or nothing."""
+    return None if at is None else time(at)
+
+
 def card(row: CardRow) -> Json:
     """Return a chat as the queue shows it."""
     return {
@@ -47,12 +52,12 @@ def card(row: CardRow) -> Json:
         "disposition": row.disposition,
         "caller": caller(row),
         "openedAt": time(row.opened_at),
-        "answeredAt": _time_or_none(row.answered_at),
-        "endedAt": _time_or_none(row.ended_at),
-        "ringingSince": _time_or_none(row.ringing_since),
+        "answeredAt": time_or_none(row.answered_at),
+        "endedAt": time_or_none(row.ended_at),
+        "ringingSince": time_or_none(row.ringing_since),
         "lastSignOfLife": time(row.last_sign_of_life),
-        "lastCallerText": _time_or_none(row.last_caller_text),
-        "lastDelivered": _time_or_none(row.last_delivered),
+        "lastCallerText": time_or_none(row.last_caller_text),
+        "lastDelivered": time_or_none(row.last_delivered),
         "standalone": row.standalone,
         "recovered": row.recovered,
         "linkedTo": None if row.linked_to_id is None else str(row.linked_to_id),
@@ -127,23 +132,23 @@ def fix(row: FixRow) -> Json:
         "at": time(row.at),
         "messageId": str(row.message_id),
         "msgId": row.msg_id,
-        **_beside(row),
+        **beside(row),
     }
     if row.reference_id is not None:
         shown["reference"] = str(row.reference_id)
     return shown
 
 
-def _beside(row: FixRow) -> Json:
+def beside(row: FixRow) -> Json:
     """Return what few locations have, where this one has it."""
-    beside = {
+    found = {
         "altitude": row.altitude,
         "confidence": row.confidence,
         "geometry": row.geometry,
         "civic": row.civic,
         "source": row.source or None,
     }
-    return {name: value for name, value in beside.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def additional_data(row: DataRow) -> Json:
@@ -297,80 +302,6 @@ def conversation(found: Conversation) -> Json:
     }
 
 
-def export(found: Conversation) -> Json:
-    """Return a chat's record as `exportchat` prints it (docs/record.md)."""
-    chat = found.chat
-    return {
-        "id": str(chat.id),
-        "callId": chat.call_id,
-        "service": chat.service,
-        "session": chat.session,
-        "endedBy": chat.ended_by,
-        "liveness": chat.liveness,
-        "owner": chat.owner_username,
-        "disposition": chat.disposition,
-        "caller": caller(chat),
-        "openedAt": time(chat.opened_at),
-        "answeredAt": _time_or_none(chat.answered_at),
-        "endedAt": _time_or_none(chat.ended_at),
-        "test": chat.test,
-        "alert": chat.alert,
-        "silent": chat.silent,
-        "unprotected": chat.unprotected,
-        "priority": chat.priority,
-        "cameFrom": chat.came_from,
-        "goneTo": chat.gone_to,
-        "signalling": found.signalling,
-        "messages": [_exported_message(row) for row in found.messages],
-        "locations": [
-            {
-                "shape": row.shape,
-                "lat": row.latitude,
-                "lon": row.longitude,
-                "radius": row.radius,
-                "method": row.method,
-                "at": time(row.at),
-                "msgId": row.msg_id,
-                **_beside(row),
-            }
-            for row in found.fixes
-        ],
-        "additionalData": [{**row.data, "kind": row.kind} for row in found.data],
-        "references": [reference(row) for row in found.references],
-        "reports": [report(row) for row in found.reports],
-        "events": [
-            {
-                "seq": row.seq,
-                "kind": row.kind,
-                "at": time(row.at),
-                "actor": row.actor,
-                "hash": row.hash,
-            }
-            for row in found.events
-        ],
-    }
-
-
-def _exported_message(row: MessageRow) -> Json:
-    automatic = "caller" if row.direction == Direction.IN else "system"
-    return {
-        "direction": row.direction,
-        "type": row.type,
-        "msgId": row.msg_id,
-        "text": row.text,
-        "status": row.status,
-        "sipStatus": row.sip_status,
-        "author": row.author_username or automatic,
-        "at": time(row.at),
-        "parts": [_exported_part(found) for found in row.parts or ()],
-    }
-
-
-def _exported_part(found: Mapping[str, Any]) -> Json:
-    names = ("contentType", "size", "sha256", "flag", *(("name",) if found["name"] else ()))
-    return {name: found[name] for name in names}
-
-
 def signs(now: datetime, signs_of_life: Mapping[int, datetime]) -> Json:
     """Return the frame of new signs of life."""
     return {
@@ -382,7 +313,3 @@ def signs(now: datetime, signs_of_life: Mapping[int, datetime]) -> Json:
 
 def _person(username: str | None, name: str | None) -> Json | None:
     return None if username is None else {"username": username, "name": name}
-
-
-def _time_or_none(at: datetime | None) -> str | None:
-    return None if at is None else time(at)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from psap.alarms import Alarm, current_alarms
+from psap.alarms import current_alarms
+from psap.expiry import NOTICE
 from psap.figures import SECONDS_BOUNDS, database_figures
 from psap.models import (
     Certificate,
@@ -20,7 +21,6 @@ from psap.programs import SILENT_AFTER
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 FRESH = timedelta(seconds=15)
-NOTICE = timedelta(days=30)
 MOST_PEERS_SHOWN = 100
 
 
@@ -89,7 +89,7 @@ def status_of(now: datetime, *, with_texts: bool) -> dict[str, Any]:
     """Return everything that the page shows; texts of callers only `with_texts`."""
     return {
         "now": now,
-        "alarms": _shown_alarms(now),
+        "alarms": current_alarms(now),
         "programs": list(_programs(now)),
         "gateways": list(_gateways(now)),
         "record": list(_record(database_figures())),
@@ -99,10 +99,6 @@ def status_of(now: datetime, *, with_texts: bool) -> dict[str, Any]:
         "loose": [message for source in _messages for message in source()],
         "with_texts": with_texts,
     }
-
-
-def _shown_alarms(now: datetime) -> list[Alarm]:
-    return current_alarms(now)
 
 
 def _programs(now: datetime) -> Iterator[Program]:

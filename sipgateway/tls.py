@@ -3,20 +3,14 @@
 TLS 1.2 and 1.3 with certificates on both sides (TS 103 698 6.1.1, RFC 8446, RFC 5922).
 """
 
-import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from ipaddress import ip_address
 
 from cryptography import x509
 
-from psap.certificates import (
-    Identity,
-    read_certificates,
-    read_revocation_lists,
-)
+from psap.certificates import Identity, read_certificates, read_revocation_lists
+from sipgateway.lent_files import lent_as_file
 from sipgateway.trunks import Authority, TlsPolicy
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -104,27 +98,16 @@ def _context(side: int, policy: TlsPolicy, *, checks_lists: bool) -> ssl.SSLCont
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if side == ssl.PROTOCOL_TLS_SERVER:
         context.num_tickets = 0
-    with _as_file(policy.chain + "\n" + policy.private_key) as path:
+    with lent_as_file(policy.chain + "\n" + policy.private_key) as path:
         context.load_cert_chain(path)
     for authority in policy.authorities:
         context.load_verify_locations(cadata=authority.certificates)
         if checks_lists:
-            with _as_file(authority.revocation_list) as path:
+            with lent_as_file(authority.revocation_list) as path:
                 context.load_verify_locations(path)
     if checks_lists:
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     return context
-
-
-@contextmanager
-def _as_file(pem: str) -> Iterator[str]:
-    """Lend some PEM as a file in memory: ssl reads keys from files only."""
-    descriptor = os.memfd_create("pem")
-    try:
-        os.write(descriptor, pem.encode())
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
 
 
 def _name_for_host(peer: Identity, host: str) -> str:

@@ -1,15 +1,14 @@
 """What both sides of an errand's TLS connection must prove: theirs checked, ours shown."""
 
-import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
 
 from psap.certificates import CertificateProblem, read_certificates, read_revocation_lists
 from psap.models import Certificate, CertificateAuthority
+from sipgateway.lent_files import lent_as_file
 
 
 class TrustBroken(Exception):
@@ -44,7 +43,7 @@ class Trust:
             else:
                 context.load_default_certs()
             if self.chain:
-                with _lent_as_file(f"{self.chain}\n{self.private_key}") as path:
+                with lent_as_file(f"{self.chain}\n{self.private_key}") as path:
                     context.load_cert_chain(path)
         except (ssl.SSLError, OSError, ValueError) as error:
             raise TrustBroken(f"our certificates cannot be used: {error}") from error
@@ -69,24 +68,10 @@ class Trust:
             raise TrustBroken(str(error)) from error
 
 
-def trust_of(
-    authorities: Iterator[CertificateAuthority] | list[CertificateAuthority],
-    certificate: Certificate | None,
-) -> Trust:
+def trust_of(authorities: Iterable[CertificateAuthority], certificate: Certificate | None) -> Trust:
     """Make the trust that an administrator configured."""
     return Trust(
         tuple((one.certificates, one.revocation_list) for one in authorities),
         certificate.chain if certificate else "",
         certificate.private_key if certificate else "",
     )
-
-
-@contextmanager
-def _lent_as_file(pem: str) -> Iterator[str]:
-    """Lend some PEM as a file in memory: ssl reads keys from files only."""
-    descriptor = os.memfd_create("pem")
-    try:
-        os.write(descriptor, pem.encode())
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from chats import wire
+from chats import exports
 from chats.management.chat_argument import ChatCommand
 from chats.selectors import conversation
 
@@ -14,4 +14,4 @@ class Command(ChatCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = conversation(self.find_chat(options["id"]).pk)
         assert found is not None  # noqa: S101  (chats are never deleted)
-        self.stdout.write(json.dumps(wire.export(found), indent=2, ensure_ascii=False))
+        self.stdout.write(json.dumps(exports.record(found), indent=2, ensure_ascii=False))
