@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 
 from django.conf import settings
 
@@ -43,7 +42,7 @@ from sipgateway.projector import Projector
 from sipgateway.relay_sweep import RelaySweep
 from sipgateway.routes import Routes
 from sipgateway.sender import OutboxSender
-from sipgateway.testcalls import RecentTest, TakenTests, load_recent_tests, seed_since
+from sipgateway.testcalls import TakenTests
 
 logger = logging.getLogger(__name__)
 
@@ -223,8 +222,7 @@ class Gateway:
     async def _project(self) -> None:
         """Take up what a crash left, then start everything that works on the record."""
         await self._housekeeping.start()
-        await self._remember_tests()
-        await self._remember_redirects()
+        await self._remember()
         self._intake.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._projector.run())
@@ -247,25 +245,18 @@ class Gateway:
             await asyncio.sleep(LOOK_AT_LOAD_EVERY)
             self._overload.look()
 
-    async def _remember_tests(self) -> None:
-        """Read which tests were taken of late: their limits survive a restart."""
-        database = self._database("tests")
+    async def _remember(self) -> None:
+        """Read what is kept in memory alone: tests taken of late, apps that are elsewhere."""
+        database = self._database("memory")
 
-        async def load() -> list[RecentTest]:
-            since = seed_since(self._configuration(), datetime.now(UTC))
-            return await load_recent_tests(await database.connection(), since=since)
+        async def load_tests() -> None:
+            await self._tests.load(await database.connection(), self._configuration())
 
-        self._tests.remember(await database.retry(load), now=datetime.now(UTC))
-        await database.close()
-
-    async def _remember_redirects(self) -> None:
-        """Read which apps are elsewhere: what their new PSAP sends over us goes back to them."""
-        database = self._database("redirects")
-
-        async def load() -> None:
+        async def load_redirects() -> None:
             await self._passing_back.load(await database.connection())
 
-        await database.retry(load)
+        await database.retry(load_tests)
+        await database.retry(load_redirects)
         await database.close()
 
     def _redirects_changed(self) -> None:

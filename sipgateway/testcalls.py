@@ -1,9 +1,8 @@
 """Test calls (clause 6.1.2.10): which are taken, and what they are answered with."""
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from chats.services.incoming import IncomingMessage
 from sipgateway.arrivals import Arrival
@@ -28,22 +27,6 @@ ORDER BY j.received_at
 """
 
 
-@dataclass(frozen=True, slots=True)
-class RecentTest:
-    """A test that was taken: who called, which request it was, and when."""
-
-    source: str
-    key: bytes
-    at: datetime
-
-
-async def load_recent_tests(connection: Connection, *, since: datetime) -> list[RecentTest]:
-    """Read the tests taken since a time, oldest first: a restart forgets none."""
-    wanted = {"since": since, "starts": [int(start) for start in STARTS]}
-    cursor = await connection.execute(_RECENT, wanted)
-    return [RecentTest(row[0], bytes(row[1]), row[2]) for row in await cursor.fetchall()]
-
-
 class TakenTests:
     """Remembers who tested when; decides over the next one before it costs a row."""
 
@@ -52,11 +35,15 @@ class TakenTests:
         self._last: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._minute: deque[float] = deque()
 
-    def remember(self, tests: Iterable[RecentTest], *, now: datetime) -> None:
-        """Take over what was taken before a restart."""
-        for test in tests:
-            age = (now - test.at).total_seconds()
-            self._note(test.source, test.key, self._clock() - max(age, 0.0))
+    async def load(self, connection: Connection, configuration: Configuration) -> None:
+        """Read which tests still count, oldest first: a restart forgets none."""
+        now = datetime.now(UTC)
+        since = now - timedelta(seconds=max(configuration.test_interval, MINUTE))
+        wanted = {"since": since, "starts": [int(start) for start in STARTS]}
+        cursor = await connection.execute(_RECENT, wanted)
+        for source, key, at in await cursor.fetchall():
+            age = (now - at).total_seconds()
+            self._note(source, bytes(key), self._clock() - max(age, 0.0))
 
     def refuses(self, arrival: Arrival, configuration: Configuration) -> str:
         """Say why a test call is not taken, "" for one that is and for all that is no test.
@@ -92,11 +79,6 @@ class TakenTests:
         self._last.move_to_end(source)
         if len(self._last) > SOURCES_REMEMBERED:
             self._last.popitem(last=False)
-
-
-def seed_since(configuration: Configuration, now: datetime) -> datetime:
-    """How far back tests still count."""
-    return now - timedelta(seconds=max(configuration.test_interval, MINUTE))
 
 
 def answer_to_test(message: IncomingMessage, psap_name: str) -> str | None:
