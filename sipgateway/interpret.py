@@ -43,7 +43,14 @@ LONGEST_ELEMENT = 255
 LONGEST_TEXT = 100_000
 MOST_FIXES = 20
 MOST_BLOCKS = 10
+# What is read of a message beside its text: all calls wait while somebody's data are looked at.
+MOST_READ = 1024 * 1024
+MOST_PIECES = 20_000
 UNREAD = Signalling({})
+
+
+class TooMuchToRead(SipError):
+    """The parts before this one, and this one, hold more than is read of one message."""
 
 
 def storable(text: str, longest: int = LONGEST_NAME) -> str:
@@ -141,7 +148,7 @@ def _read(request: Request, numbers: Mapping[str, str]) -> _Content:
     parts = split_body(request.headers, request.body)
     text, flags = text_of(parts)
     if len(text) > LONGEST_TEXT:  # the parts keep it
-        text, flags = text[:LONGEST_TEXT], (*flags, "truncated")
+        text, flags = text[:LONGEST_TEXT], tuple(dict.fromkeys((*flags, "truncated")))
     service = called_service(request.uri, request.headers, numbers)
     return _Content(text, flags, service, *_read_parts(parts))
 
@@ -169,11 +176,16 @@ def _read_parts(
     fixes: list[IncomingFix] = []
     areas: list[IncomingFix] = []
     additional: list[Block] = []
+    room, pieces = MOST_READ, MOST_PIECES
     for part in parts:
         flag = part.flag
         read = READERS.get(part.content_type)
         if read is not None:
+            room -= len(part.data)
+            pieces -= part.data.count(b"<") + part.data.count(b",")  # of XML and JSON
             try:
+                if room < 0 or pieces < 0:
+                    raise TooMuchToRead
                 found = read(part)
             except SipError as error:
                 logger.info("unreadable %s: %s", part.content_type, error)

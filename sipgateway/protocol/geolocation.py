@@ -10,8 +10,11 @@ from sipgateway.protocol.errors import SipError
 from sipgateway.protocol.headers import split_list
 from sipgateway.protocol.message import Request
 from sipgateway.protocol.pidflo import parse_pidf_lo
-from sipgateway.protocol.signalling import missing_part
+from sipgateway.protocol.signalling import MOST_VALUES, missing_part
 
+LARGEST_BODY = 128 * 1024
+"""Bytes that are looked through before the answer leaves; with pictures, there is no remark."""
+MOST_DOCUMENTS = 3
 CANNOT_PROCESS = ("Geolocation-Error", '100;code="Cannot Process Location"')
 _PIDF = "application/pidf+xml"
 
@@ -21,12 +24,14 @@ def geolocation_error(request: Request) -> tuple[str, str] | None:
 
     None where it can, or where there is none: a location by reference is fetched later.
     """
-    entries = split_list(request.headers.joined("geolocation"))
+    if len(request.body) > LARGEST_BODY:
+        return None
+    entries = split_list(request.headers.joined("geolocation"))[:MOST_VALUES]
     cids = [entry.partition("<")[2].partition(">")[0].strip() for entry in entries]
     if any(cid[:4].lower() == "cid:" and missing_part(cid, request.body) for cid in cids):
         return CANNOT_PROCESS
     documents = [p for p in split_body(request.headers, request.body) if p.content_type == _PIDF]
-    for document in documents:
+    for document in documents[:MOST_DOCUMENTS]:
         try:
             if parse_pidf_lo(document.data):
                 return None

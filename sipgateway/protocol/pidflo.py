@@ -16,6 +16,8 @@ __all__ = ["CIVIC", "MAX_FIXES", "SHAPES", "Fix", "PidfError", "parse_pidf_lo"]
 
 METHOD_LIMIT = 100
 MAX_FIXES = 20
+MAX_TRIED = 100
+"""Shapes and addresses of a document that are looked at, readable or not."""
 CIVIC = "Civic"
 """The shape of an address that no position stands beside."""
 
@@ -61,11 +63,15 @@ def parse_pidf_lo(data: bytes) -> list[Fix]:
     context: Element | None = None
     outer: Element | None = None  # the area whose parts are no shapes of their own
     said = _NOTHING
+    tried = 0
     for element in root.iter(*_TAGS):
         if len(fixes) >= MAX_FIXES:
             break
         if outer is not None and _is_within(element, outer):
             continue
+        tried += 1
+        if tried > MAX_TRIED:
+            break
         name = element.tag.rpartition("}")[2]
         if name in _CIVIC:
             addresses.append(element)

@@ -9,6 +9,8 @@ from sipgateway.protocol.xml import Element, child, text_in
 
 MAX_VERTICES = 100
 """RFC 5491 asks for 16 at most; each goes to every screen with every event of the chat."""
+MAX_WRITTEN = 4 * MAX_VERTICES
+"""Vertices that are looked at, those given twice in a row among them."""
 _FLAT = 1e-9
 """Twice an area over its squared extent below which vertices count as lying on one line."""
 
@@ -33,7 +35,9 @@ def ring_of(polygon: Element) -> list[Vertex]:
 def ring_from(vertices: Iterator[Vertex]) -> list[Vertex]:
     """The distinct vertices of an outline; raises PidfError when it encloses nothing."""
     found: list[Vertex] = []
-    for place in vertices:
+    for number, place in enumerate(vertices):
+        if number == MAX_WRITTEN:
+            raise PidfError("more vertices than are read")
         if found and place[:2] == found[-1][:2]:
             continue
         found.append(place)
@@ -95,7 +99,9 @@ def _vertices(ring: Element) -> Iterator[Vertex]:
 
 def _of_list(element: Element) -> Iterator[Vertex]:
     """Take a list of numbers apart by twos or threes."""
-    numbers = (element.text or "").replace(",", " ").split()
+    numbers = (element.text or "").replace(",", " ").split(maxsplit=3 * MAX_WRITTEN)
+    if len(numbers) > 3 * MAX_WRITTEN:
+        raise PidfError("more vertices than are read")
     size = _numbers_a_vertex(element, numbers)
     for at in range(0, len(numbers), size):
         yield vertex(numbers[at : at + size])

@@ -22,7 +22,7 @@ def resource_priority(value: str) -> str:
     known = _remembered.get(value)
     if known is None:
         known = _read(value)
-        if len(_remembered) < 256:
+        if len(_remembered) < 256 and len(value) <= LONGEST:
             _remembered[value] = known
     return known
 

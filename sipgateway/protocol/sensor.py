@@ -16,6 +16,11 @@ SENML_TYPES = frozenset(("application/senml+json", "application/sensml+json"))
 SENSOR_TYPES = SENML_TYPES | {"application/json"}
 MAX_DOCUMENT = 256 * 1024
 MAX_VALUES = 100
+MAX_PIECES = 20_000
+"""Commas and brackets: decoding costs by their number."""
+MAX_NODES = 5000
+"""Values and what they are nested in that are looked at."""
+LONGEST_NUMBER = 100
 NAME_LIMIT = 100
 VALUE_LIMIT = 200
 MAX_DEPTH = 20
@@ -35,17 +40,20 @@ def parse_sensor(content_type: str, data: bytes) -> dict[str, Any]:
     """
     if len(data) > MAX_DOCUMENT:
         raise SensorError("document too large")
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PIECES:
+        raise SensorError("more values than are read")
     try:
         document = json.loads(data, parse_float=str, parse_int=_digits, parse_constant=str)
     except (ValueError, RecursionError) as error:
         raise SensorError(f"not JSON: {str(error)[:100]}") from None
     is_senml = content_type in SENML_TYPES and isinstance(document, list)
-    found = _records(document) if is_senml else _flat("", document, 0)
+    found = _records(document[:MAX_NODES]) if is_senml else _flat(document)
     values: list[dict[str, str]] = []
-    for value in found:
-        if len(values) == MAX_VALUES:
+    for number, value in enumerate(found):
+        if len(values) == MAX_VALUES or number == MAX_NODES:
             return {"values": values, "more": True}
-        values.append(value)
+        if value is not None:
+            values.append(value)
     return {"values": values}
 
 
@@ -53,16 +61,20 @@ def _digits(text: str) -> str:
     return text
 
 
-def _flat(name: str, value: Any, depth: int) -> Iterator[dict[str, str]]:
-    if isinstance(value, dict | list) and depth < MAX_DEPTH:
+def _flat(value: Any, name: str = "", depth: int = 0) -> Iterator[dict[str, str] | None]:
+    """Each value by its name, and None for each object or list, since looking at them costs too."""
+    if not isinstance(value, dict | list):
+        yield {"name": _text(name, NAME_LIMIT), "value": _text(value, VALUE_LIMIT)}
+        return
+    yield None
+    if depth < MAX_DEPTH:
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in items:
-            yield from _flat(f"{name}.{key}" if name else str(key), inner, depth + 1)
-    elif not isinstance(value, dict | list):
-        yield {"name": _text(name, NAME_LIMIT), "value": _text(value, VALUE_LIMIT)}
+            longer = f"{name}.{key}" if name else str(key)
+            yield from _flat(inner, longer[:NAME_LIMIT], depth + 1)
 
 
-def _records(pack: list[Any]) -> Iterator[dict[str, str]]:
+def _records(pack: list[Any]) -> Iterator[dict[str, str] | None]:
     """Resolve the records of a SenML pack: base name, unit, value and time stay in force."""
     base: dict[str, Any] = {}
     for record in pack:
@@ -71,8 +83,9 @@ def _records(pack: list[Any]) -> Iterator[dict[str, str]]:
         base |= {name: record[name] for name in ("bn", "bu", "bv", "bt") if name in record}
         value = _value(record, base)
         if value is None:
+            yield None
             continue
-        name = f"{base.get('bn', '')}{record.get('n', '')}"
+        name = f"{_start(base.get('bn', ''))}{_start(record.get('n', ''))}"
         resolved = {"name": _text(name, NAME_LIMIT), "value": _text(value, VALUE_LIMIT)}
         if unit := record.get("u", base.get("bu")):
             resolved["unit"] = _text(unit, NAME_LIMIT)
@@ -92,7 +105,14 @@ def _value(record: dict[str, Any], base: dict[str, Any]) -> Any:
     return next((record[name] for name in ("vs", "vb", "vd", "s") if name in record), None)
 
 
+def _start(value: Any) -> Any:
+    """As much of a name as can be shown: that of a pack is added to those of all its records."""
+    return value[:NAME_LIMIT] if isinstance(value, str) else value
+
+
 def _sum(one: Any, other: Any) -> Decimal | None:
+    if max(len(str(one)), len(str(other))) > LONGEST_NUMBER:
+        return None
     try:
         total = Decimal(one) + Decimal(other)
     except (DecimalException, ValueError, TypeError):

@@ -20,7 +20,10 @@ VALUE_LIMIT = 300
 LONGEST_URL = 2000
 MOST_VALUES = 10
 MOST_REFERENCES = 10
+LARGEST_BODY = 1024 * 1024
 READINGS_REMEMBERED = 4096
+LONGEST_REMEMBERED = 2000
+"""Characters: whoever writes novels into header fields must not fill the memory with them."""
 
 LOCATION, ADDITIONAL_DATA = "location", "additional-data"
 
@@ -127,6 +130,8 @@ def _steady(headers: Headers) -> dict[str, Any]:
     said = _remembered.get(key)
     if said is None:
         said = _read_steady(dict(zip(_KEYS, key, strict=True)))
+        if sum(map(len, key)) > LONGEST_REMEMBERED:
+            return said
         if len(_remembered) >= READINGS_REMEMBERED:
             _remembered.clear()
         _remembered[key] = said
@@ -228,7 +233,12 @@ def _locate(
 
 
 def missing_part(cid: str, body: bytes) -> bool:
-    """Whether a `cid:` URL names no part of the body (RFC 2392: the id without brackets)."""
+    """Whether a `cid:` URL names no part of the body (RFC 2392: the id without brackets).
+
+    Large bodies are not looked through: nothing but a flag follows from it.
+    """
+    if len(body) > LARGEST_BODY:
+        return False
     name = cid[4:].encode("utf-8", "replace")
     return name not in body and name.partition(b"%")[0] not in body
 

@@ -39,6 +39,9 @@ _END_OF = {
 }
 
 INVALID_TEXT = "invalid-text"
+TRUNCATED = "truncated"
+MOST_HTML = 256 * 1024
+"""Bytes of HTML that are read in one message; its parts keep the rest."""
 
 
 def text_of(parts: Sequence[Part]) -> tuple[str, tuple[str, ...]]:
@@ -84,8 +87,12 @@ def text_of(parts: Sequence[Part]) -> tuple[str, tuple[str, ...]]:
 def _add_pages(pages: Sequence[Part], texts: list[str], flags: tuple[str, ...]) -> tuple[str, ...]:
     """Add what HTML says beyond the plain text, and return the flags with those about it."""
     said = {" ".join(text.split()) for text in (*texts, " ".join(texts))}
+    room = MOST_HTML
     for part in pages:
-        text, clean = decode_text(part.data, part.charset)
+        text, clean = decode_text(part.data[: max(room, 0)], part.charset)
+        room -= len(part.data)
+        if room < 0 and text.rfind("<") > text.rfind(">"):
+            text = text[: text.rfind("<")]  # the tag that was cut
         text = _without_tags(text)
         line = " ".join(text.split())
         if line and line not in said:
@@ -93,7 +100,7 @@ def _add_pages(pages: Sequence[Part], texts: list[str], flags: tuple[str, ...]) 
             texts.append(text)
             if not clean:
                 flags = (INVALID_TEXT,)
-    return flags
+    return flags if room >= 0 else (*flags, TRUNCATED)
 
 
 def _is_file(part: Part) -> bool:

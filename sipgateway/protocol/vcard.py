@@ -140,7 +140,7 @@ def _text_properties(text: str) -> Iterator[tuple[str, str]]:
         head, colon, value = line.partition(":")
         if not colon:
             continue
-        name, *parameters = head.split(";")
+        name, *parameters = head[:LINE_LIMIT].split(";")
         name = name.rpartition(".")[2].strip().lower()  # a group stands before the dot
         if name == "end":
             yield name, value

@@ -14,6 +14,8 @@ else:
     Element = Any
 
 MAX_DOCUMENT = 1024 * 1024
+MAX_TAGS = 20_000
+"""More than any document of use has; looking through a million elements would hold up everybody."""
 
 # libxml2 ends at a depth of 256 elements and at overlong tokens as long as huge_tree is off.
 _PARSER = etree.XMLParser(
@@ -37,6 +39,8 @@ def parse_xml(data: bytes) -> Element:
     """The root of a document; raises XmlError."""
     if len(data) > MAX_DOCUMENT:
         raise XmlError("document too large")
+    if data.count(b"<") > MAX_TAGS:
+        raise XmlError("more elements than are read")
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise XmlError("document type declarations are not accepted")
     try:

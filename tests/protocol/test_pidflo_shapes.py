@@ -350,7 +350,7 @@ def test_vertices_are_counted() -> None:
 
 def test_a_hundred_thousand_vertices_take_no_time() -> None:
     places = [f"{number % 90} {number % 180}" for number in range(100_000)]
-    elements = "".join(f"<gml:pos>{place}</gml:pos>" for place in places[:30_000])
+    elements = "".join(f"<gml:pos>{place}</gml:pos>" for place in places[:9_000])
     started = time.process_time()
     for data in (listed(" ".join(places)), polygon(elements)):
         with pytest.raises(PidfError, match="vertices"):
@@ -361,10 +361,14 @@ def test_a_hundred_thousand_vertices_take_no_time() -> None:
 def test_thousands_of_refused_polygons_take_no_time() -> None:
     outline = "<gml:exterior><gml:LinearRing><gml:posList>1 1</gml:posList></gml:LinearRing>"
     refused = f"<gml:Polygon>{outline}</gml:exterior></gml:Polygon>"
-    data = document(refused * 6000 + "<gml:Point><gml:pos>48 16</gml:pos></gml:Point>")
+    point = "<gml:Point><gml:pos>48 16</gml:pos></gml:Point>"
     started = time.process_time()
-    assert [fix.shape for fix in parse_pidf_lo(data)] == ["Point"]
-    assert time.process_time() - started < 0.5
+    assert [fix.shape for fix in parse_pidf_lo(document(refused * 90 + point))] == ["Point"]
+    with pytest.raises(PidfError):
+        parse_pidf_lo(document(refused * 2400))
+    with pytest.raises(PidfError, match="elements"):
+        parse_pidf_lo(document(refused * 6000))
+    assert time.process_time() - started < 0.3
 
 
 def test_addresses_by_the_thousand_are_some_and_bounded() -> None:
@@ -373,7 +377,7 @@ def test_addresses_by_the_thousand_are_some_and_bounded() -> None:
     (fix, *others) = parse_pidf_lo(document(many))
     assert fix.civic is not None
     assert (len(others), len(fix.civic), max(map(len, fix.civic.values()))) == (8, 50, 200)
-    empty = document("<gp:geopriv><civicAddress/></gp:geopriv>" * 20_000)
+    empty = document("<gp:geopriv><civicAddress/></gp:geopriv>" * 6_000)
     started = time.process_time()
     assert parse_pidf_lo(empty) == []
     assert time.process_time() - started < 0.3

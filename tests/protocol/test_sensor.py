@@ -94,5 +94,7 @@ def test_depth_and_number_take_no_time() -> None:
     deep = "[" * 500 + "1" + "]" * 500
     started = time.process_time()
     assert parse_sensor(JSON, deep.encode())["values"] == []
-    parse_sensor(JSON, json.dumps([[[]]] * 40_000).encode())
+    parse_sensor(JSON, json.dumps([[[]]] * 4_000).encode())
+    with pytest.raises(SensorError, match="more values"):
+        parse_sensor(JSON, json.dumps([[[]]] * 40_000).encode())
     assert time.process_time() - started < 0.3
