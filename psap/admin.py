@@ -19,6 +19,7 @@ from psap import (  # noqa: F401  (they register their models)
 )
 from psap.admin_forms import PsapForm, ServiceNumberForm
 from psap.admin_read_only import ReadOnlyAdmin
+from psap.admin_secrets import KeepsSecret
 from psap.admin_trunk import TrunkForm
 from psap.models import LoginFailure, Psap, ServiceNumber, ServiceProcess, Trunk, User
 from psap.roles import follow_roles
@@ -64,7 +65,7 @@ class ServiceNumberAdmin(admin.ModelAdmin):
 
 
 @admin.register(Trunk)
-class TrunkAdmin(admin.ModelAdmin):
+class TrunkAdmin(KeepsSecret):
     form = TrunkForm
     list_display = ("name", "enabled", "transport", "port", "outbound_proxy", "trusted_networks")
     fieldsets = (

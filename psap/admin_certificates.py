@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.utils import timezone
 
 from psap.admin_read_only import ReadOnlyAdmin
+from psap.admin_secrets import KeepsSecret
 from psap.certificate_facts import describe_authority, describe_certificate
 from psap.certificates import CertificateProblem
 from psap.models import Certificate, CertificateAuthority, PeerCertificate
@@ -77,7 +78,8 @@ def _describe(form: forms.ModelForm, describe: Callable[[Any], None]) -> None:
 
 
 @admin.register(Certificate)
-class CertificateAdmin(admin.ModelAdmin):
+class CertificateAdmin(KeepsSecret):
+    kept_in = "private_key"
     form = CertificateForm
     list_display = ("name", "subject", "expires")
     readonly_fields = ("subject", "not_after")

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from psap.admin_read_only import ReadOnlyAdmin
+from psap.admin_secrets import KeepsSecret
 from psap.checks import warnings_of
 from psap.models import RegistrarLimit, Registration, RegistrationState, SipAccount
 from psap.validation import validate_public_uri, validate_sip_uri
@@ -45,7 +46,7 @@ class SipAccountForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.password:
+        if self.instance.password and "password" in self.fields:
             self.fields["password"].help_text = "One is set. Leave this empty to keep it."
 
     def clean_password(self) -> str:
@@ -94,7 +95,7 @@ class SipAccountForm(forms.ModelForm):
 
 
 @admin.register(SipAccount)
-class SipAccountAdmin(admin.ModelAdmin):
+class SipAccountAdmin(KeepsSecret):
     """Accounts, each with how it stands."""
 
     form = SipAccountForm

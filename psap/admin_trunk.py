@@ -39,8 +39,21 @@ class TrunkForm(forms.ModelForm):
         widgets = {
             "authorities": forms.CheckboxSelectMultiple,
             "allowed_names": forms.Textarea(attrs={"rows": 3}),
-            "password": forms.PasswordInput(render_value=True),
+            "password": forms.PasswordInput(render_value=False),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stored_password = self.instance.password
+        self.initial["password"] = ""
+        if self._stored_password and "password" in self.fields:
+            self.fields[
+                "password"
+            ].help_text = "One is set. Empty keeps it; without a user name there is none."
+
+    def clean_password(self) -> str:
+        written: str = self.cleaned_data["password"]
+        return (written or self._stored_password) if self.cleaned_data.get("username") else ""
 
     def clean_port(self) -> int | None:
         port: int | None = self.cleaned_data["port"]
