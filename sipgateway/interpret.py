@@ -77,7 +77,7 @@ def interpret(
     """Read a journaled MESSAGE for the record; never raises for what the message holds."""
     try:
         read = _read(request, numbers)
-        said = read_signalling(request.headers, identifiers, request.body)
+        said = read_signalling(request.headers, identifiers, request.body, request.uri)
         test = is_test(read.service, request.headers)
     except Exception:  # a fault of ours: better the bytes as text than a gateway that dies of them
         logger.exception("message %d of the journal is not understood", journal_id)

@@ -6,13 +6,14 @@ header fields' text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sipgateway.protocol.addresses import split_parameters
 from sipgateway.protocol.dec112 import SILENT, is_true
 from sipgateway.protocol.headers import Headers, split_list
-from sipgateway.protocol.history import parse_history
+from sipgateway.protocol.history import Retarget, parse_history
 from sipgateway.protocol.identifiers import Identifiers, MessageType
 from sipgateway.protocol.priority import resource_priority
 
@@ -91,8 +92,10 @@ class Signalling(NamedTuple):
 _remembered: dict[tuple[str, ...], dict[str, Any]] = {}
 
 
-def read_signalling(headers: Headers, identifiers: Identifiers, body: bytes = b"") -> Signalling:
-    """Read what a message's header fields say; never raises.
+def read_signalling(
+    headers: Headers, identifiers: Identifiers, body: bytes = b"", target: str = ""
+) -> Signalling:
+    """Read what a message's header fields say; never raises. `target` is its Request-URI.
 
     `said` may be shared between messages: it is read-only.
     """
@@ -112,8 +115,7 @@ def read_signalling(headers: Headers, identifiers: Identifiers, body: bytes = b"
     if geolocation:
         _locate(geolocation, body, references, flags)
     if identifiers.msg_type == _START_REDIRECT:
-        entries = parse_history(headers.joined("history-info"))
-        came_from = entries[-1].uri if entries else ""
+        came_from = _before(target, parse_history(headers.joined("history-info")))
     return Signalling(
         said,
         priority,
@@ -123,6 +125,20 @@ def read_signalling(headers: Headers, identifiers: Identifiers, body: bytes = b"
         tuple(references[:MOST_REFERENCES]),
         tuple(flags),
     )
+
+
+def _before(target: str, entries: Sequence[Retarget]) -> str:
+    """The last place of a History-Info that is not where the request goes itself.
+
+    A proxy on the way adds its target at the end (RFC 4244 4.3.3.1).
+    """
+    own = _without_parameters(target)
+    others = [one.uri for one in entries if _without_parameters(one.uri) != own]
+    return others[-1] if others else ""
+
+
+def _without_parameters(uri: str) -> str:
+    return uri.partition("?")[0].partition(";")[0].lower()
 
 
 def _steady(headers: Headers) -> dict[str, Any]:

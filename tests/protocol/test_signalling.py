@@ -13,9 +13,9 @@ START_REDIRECT = (
 )
 
 
-def read(*fields: tuple[str, str], body: bytes = b"") -> Signalling:
+def read(*fields: tuple[str, str], body: bytes = b"", target: str = "") -> Signalling:
     headers = Headers(fields)
-    return read_signalling(headers, identify(headers), body)
+    return read_signalling(headers, identify(headers), body, target)
 
 
 def test_a_message_that_says_nothing_beside_says_nothing() -> None:
@@ -67,6 +67,16 @@ def test_a_redirected_app_names_the_psap_that_it_comes_from() -> None:
     assert read(START_REDIRECT, history).came_from == "sip:psap-a@example.org"
     assert read(history).came_from == ""
     assert read(START_REDIRECT).came_from == ""
+
+
+@pytest.mark.conformance("6.2.7-6")
+def test_where_a_proxy_sent_it_on_to_is_not_where_it_comes_from() -> None:
+    """RFC 4244: each proxy adds its target at the end, and of the last one that is us."""
+    history = ("History-Info", "<sip:psap-a@example.org>;index=1,<sip:psap-b@x>;index=1.1")
+    from_a = read(START_REDIRECT, history, target="sip:psap-b@X;transport=tls").came_from
+    assert from_a == "sip:psap-a@example.org"
+    alone = ("History-Info", "<sip:psap-b@x>;index=1")
+    assert read(START_REDIRECT, alone, target="sip:psap-b@x").came_from == ""
 
 
 @pytest.mark.conformance("6.1.2.11-1")
