@@ -190,9 +190,9 @@ def test_publishing_never_waits_for_redis(
     request.getfixturevalue(outage)
     monkeypatch.setattr(wakeup, "_publisher", None)
     started = time.monotonic()
-    for _ in range(100):
+    for _ in range(100):  # with a wait for each it would be ten seconds
         wakeup.publish(wakeup.EVENTS)
-    assert time.monotonic() - started < 0.1
+    assert time.monotonic() - started < 2.0
 
 
 async def test_after_more_than_can_be_told_consoles_start_over_and_the_hub_goes_on(

