@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from chats.models import DEC112
 from chats.services.incoming import (
     IncomingFix,
     IncomingMessage,
@@ -18,7 +19,7 @@ from chats.services.incoming import (
 from sipgateway.protocol.additional import Block
 from sipgateway.protocol.body import Part, split_body, text_of
 from sipgateway.protocol.cap import CAP_TYPES
-from sipgateway.protocol.dec112 import DEC112, is_dec112
+from sipgateway.protocol.dec112 import is_dec112
 from sipgateway.protocol.errors import SipError
 from sipgateway.protocol.lmpe import (
     DEFAULT_SERVICE,

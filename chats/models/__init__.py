@@ -1,6 +1,6 @@
 """The record of chats: what arrived, what it means, what was done about it."""
 
-from chats.models.chat import Chat, Disposition, EndedBy, Liveness, Session
+from chats.models.chat import DEC112, Chat, Disposition, EndedBy, Liveness, Session
 from chats.models.errand import (
     Reference,
     ReferenceKind,
@@ -22,6 +22,7 @@ from chats.models.message import (
 from chats.models.relay import Relay, RelayStatus
 
 __all__ = [
+    "DEC112",
     "AdditionalData",
     "BodyPart",
     "Chat",

@@ -4,6 +4,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+DEC112 = "dec112"
+"""Dialect of apps that know neither redirect nor transfer."""
+
 
 class Session(models.TextChoices):
     """Whether messages flow between the app and us (clause 6.2)."""

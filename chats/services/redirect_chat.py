@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Max
 
-from chats.models import Chat, DeliveryStatus, Direction, Message, Session
+from chats.models import DEC112, Chat, DeliveryStatus, Direction, Message, Session
 from chats.services.chain import actor_of, append_event
 from chats.services.errors import (
     ClientEndsSession,
@@ -19,7 +19,6 @@ from chats.services.outbox import cancel_waiting, queue_message, wake_readers_an
 from chats.services.texts import clean_text
 from psap.models import LimitedClient, Peer, Psap, User
 
-DEC112 = "dec112"  # a dialect that knows no redirect
 # Timer F: so long our 274 may be under way before its silence counts.
 FIRST_TRY = timedelta(seconds=32)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sipgateway.protocol.errors import SipError
 from sipgateway.protocol.pidflo import Fix
-from sipgateway.protocol.pidflo_numbers import MAX_LENGTH, PidfError, finite, vertex
+from sipgateway.protocol.pidflo_numbers import MAX_LENGTH, PidfError, finite, instant, vertex
 from sipgateway.protocol.pidflo_rings import (
     MAX_VERTICES,
     Vertex,
@@ -62,7 +62,7 @@ def parse_cap(data: bytes) -> tuple[list[dict[str, Any]], list[Fix]]:
         if number == MAX_INFOS:
             break
         blocks.append(about | _info(info))
-        fixes = fixes or _areas(info, _time(about.get("sent", "")))
+        fixes = fixes or _areas(info, instant(about.get("sent", "")))
     blocks = blocks or [dict(about)]
     if not any(blocks):
         raise CapError("an alert that says nothing")
@@ -141,11 +141,3 @@ def _circle(text: str, at: datetime | None) -> Fix:
     if radius == 0:
         return Fix("Point", latitude, longitude, None, "", at, source=SOURCE)
     return Fix("Circle", latitude, longitude, radius, "", at, source=SOURCE)
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

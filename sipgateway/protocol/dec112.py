@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from sipgateway.protocol.headers import Headers
 
-DEC112 = "dec112"
 URN_PREFIX = "urn:dec112:"
 TEST, SILENT = "x-dec112-test", "x-dec112-silent"
 """Header fields of their own: a test call, and a caller who must not be heard or rung."""

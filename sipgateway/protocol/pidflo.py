@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sipgateway.protocol.civic import civic_address
-from sipgateway.protocol.pidflo_numbers import PidfError, finite
+from sipgateway.protocol.pidflo_numbers import PidfError, finite, instant
 from sipgateway.protocol.pidflo_shapes import SHAPES
 from sipgateway.protocol.xml import Element, XmlError, parse_xml, text_in
 
@@ -171,7 +171,7 @@ def _circumstances(geopriv: Element, location: Element) -> _Circumstances:
         stamp = text_in(above, "timestamp")
     return _Circumstances(
         method,
-        _time(stamp) if stamp else None,
+        instant(stamp) if stamp else None,
         source,
         _confidence(location),
     )
@@ -190,14 +190,6 @@ def _confidence(location: Element) -> float | None:
     except PidfError:
         return None
     return percent if 0 < percent <= 100 else None
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 _SOURCES = frozenset(("tuple", "device", "person"))

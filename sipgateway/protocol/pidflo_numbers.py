@@ -1,9 +1,10 @@
-"""Numbers, lengths and angles of location documents (RFC 5491 5; units by their EPSG code)."""
+"""Numbers, times, lengths and angles in location documents (RFC 5491 5; units by EPSG code)."""
 
 from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 
 from sipgateway.protocol.errors import SipError
 from sipgateway.protocol.xml import Element, child, text_in
@@ -41,6 +42,15 @@ def finite(text: str) -> float:
     if not math.isfinite(number):
         raise PidfError("not a finite number")
     return number
+
+
+def instant(text: str) -> datetime | None:
+    """An aware time of `xs:dateTime`, taken for UTC where it names no zone; None for nonsense."""
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def position(shape: Element) -> tuple[float, float, float | None]:

@@ -7,8 +7,6 @@ from sipgateway.protocol.headers import split_list
 NAMESPACE = "esnet"
 ORDINARY = "esnet.1"
 """Emergency calls in the ESInet: what we set (clause 6.1.2.5)."""
-CALLBACK = "esnet.0"
-"""What relates to an incident in progress and is not critical: calls back to a caller."""
 
 LONGEST = 40
 _remembered: dict[str, str] = {"": ""}
