@@ -77,6 +77,7 @@ class CardRow:
     priority: str
     came_from: str
     gone_to: str
+    dialect: str
     client_ends_on_redirect: bool
     client_ends_on_transfer: bool
     references_pending: int
@@ -91,7 +92,7 @@ class CardRow:
         return cls(*columns[:_CARD_COLUMNS], FixRow(*fix) if fix[0] is not None else None)
 
 
-_CARD_COLUMNS = 38
+_CARD_COLUMNS = 39
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ SELECT c.id, c.head_seq, c.call_id, c.service, c.session, c.ended_by, c.liveness
   (SELECT count(*) FROM
     (SELECT FROM chats_message m WHERE m.chat_id = c.id LIMIT {_LOOKED_AT}) AS counted),
   c.test, c.alert, c.silent, c.unprotected, c.priority, c.came_from, c.gone_to,
-  c.dialect <> '' OR coalesce(l.on_redirect, false),
+  c.dialect, c.dialect <> '' OR coalesce(l.on_redirect, false),
   c.dialect <> '' OR coalesce(l.on_transfer, false), r.pending, r.unlisted, r.failed,
   f.*
 FROM chats_chat c

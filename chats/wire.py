@@ -74,6 +74,7 @@ def card(row: CardRow) -> Json:
         "clientEnds": {
             "redirect": row.client_ends_on_redirect,
             "transfer": row.client_ends_on_transfer,
+            "override": not row.dialect,
         },
         "references": {
             "pending": row.references_pending,

@@ -13,6 +13,8 @@ export class RedirectDialog extends EventTarget {
   #uri;
   #warning;
   #override;
+  #impossible;
+  #submit;
   #note;
   #card = null;
   #peers = [];
@@ -26,6 +28,8 @@ export class RedirectDialog extends EventTarget {
     this.#uri = byId("redirect-uri");
     this.#warning = byId("redirect-warning");
     this.#override = byId("redirect-override");
+    this.#impossible = byId("redirect-impossible");
+    this.#submit = this.#dialog.querySelector("[type=submit]");
     this.#note = byId("redirect-note");
     this.#identity = identity;
   }
@@ -59,6 +63,10 @@ export class RedirectDialog extends EventTarget {
     this.#warning.hidden = !ends;
     this.#override.checked = false;
     this.#override.required = ends;
+    const impossible = ends && card.clientEnds.override === false;
+    this.#impossible.hidden = !impossible;
+    this.#override.closest("label").hidden = impossible;
+    this.#submit.disabled = impossible;
     this.#note.textContent = draft.trim()
       ? `Your unsent draft stays here and is not sent: “${draft.trim().slice(0, 80)}”` : "";
     this.#showPeer();

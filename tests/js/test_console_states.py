@@ -142,6 +142,20 @@ async def test_an_app_that_would_end_its_chat_is_redirected_only_on_purpose(on_s
     assert stage.commands[0]["override"] is True
 
 
+async def test_an_app_that_knows_no_redirect_is_not_redirected_at_all(on_stage):
+    ends = {"redirect": True, "override": False}
+    stage: Stage = await on_stage([card("1", clientEnds=ends)], peers=[TIROL])
+    await stage.choose("1")
+    page = stage.page
+    await page.locator("#redirect-this").click()
+    await expect(page.locator("#redirect-impossible")).to_be_visible()
+    await expect(page.locator("#redirect-override")).to_be_hidden()
+    await expect(page.locator("#redirect-dialog [type=submit]")).to_be_disabled()
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#redirect-dialog")).to_be_visible()
+    assert stage.commands == []
+
+
 async def test_a_redirect_shows_its_steps_keeps_the_draft_and_can_be_taken_back(on_stage):
     mine = card("1")
     stage: Stage = await on_stage([mine], peers=[TIROL])
