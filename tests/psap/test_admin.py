@@ -66,6 +66,7 @@ def test_administrators_configure_without_being_superusers(admin: Client):
     for model in ("psap", "servicenumber", "trunk", "user", "serviceprocess", "loginfailure"):
         assert f"/admin/psap/{model}/" in page
     assert "/admin/auth/group/" not in page
+    assert 'href="/status/"' in page
 
 
 def test_every_page_of_the_admin_does_without_inline_code(admin: Client):
