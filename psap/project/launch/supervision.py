@@ -21,6 +21,7 @@ from psap.project.launch.survivors import MARK
 
 SERVERS = "servers"
 PROGRAMS = "programs"
+SUPERVISORD = "psap.project.launch.supervisord"
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
@@ -149,7 +150,7 @@ def start_supervisor(environment: Environment) -> subprocess.Popen[bytes]:
     configuration = write_configuration(environment)
     with (environment.state_dir / "log" / "supervisor.out").open("wb") as output:
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
+            [sys.executable, "-m", SUPERVISORD, "-n", "-c", str(configuration)],
             cwd=PROJECT_ROOT,
             env=program_variables(environment),
             stdin=subprocess.DEVNULL,
