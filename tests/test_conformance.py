@@ -4,7 +4,16 @@ import re
 
 import pytest
 
-from tests.support.conformance import PASSED, TABLE, Row, colour, proofs, render, rows
+from tests.support.conformance import (
+    PASSED,
+    TABLE,
+    Row,
+    colour,
+    marked_modules,
+    proofs,
+    render,
+    rows,
+)
 
 ROWS = {row.id: row for row in rows()}
 STATE = re.compile(r"\| (green|red[^|]*|no test[^|]*) \|")
@@ -17,6 +26,10 @@ def test_every_row_is_there_once_and_in_order():
     for clause in {row.clause for row in rows()}:
         numbers = [int(row.id.rpartition("-")[2]) for row in rows() if row.clause == clause]
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_marks_stand_on_single_tests():
+    assert marked_modules() == []
 
 
 def test_marks_name_rows_that_exist():

@@ -75,7 +75,7 @@ def test_the_caller_is_asserted_and_named(export):
     }
 
 
-@pytest.mark.conformance("6.1.2.7-11")
+@pytest.mark.conformance("6.1.2.7-12")
 def test_three_texts_came_in_with_their_types_and_msg_ids(export):
     texts = [(m["type"], m["msgId"], m["text"]) for m in received(export) if m["text"]]
     assert texts == [

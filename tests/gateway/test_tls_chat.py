@@ -12,8 +12,6 @@ from tests.support.eventually import eventually
 from tests.support.rawsip import RawSip
 from tests.support.tls import TRUNK, Pki, TlsPeer, listening, make_tls_trunk
 
-pytestmark = pytest.mark.conformance("6.1.1-1", "6.1.1-2", "6.1.1-8")
-
 
 @pytest.fixture(scope="module")
 def pki(record):
@@ -28,6 +26,7 @@ async def target(gateway, pki):
     return gateway.tls_target()
 
 
+@pytest.mark.conformance("5.4-1", "6.1.1-1", "6.1.1-2")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_whole_chat_takes_one_connection_both_ways(target, pki, record, version):
     caller = Caller("TLS")
@@ -82,6 +81,7 @@ async def test_our_long_texts_arrive_whole(target, pki, record):
         await peer.until(lambda: texts_of(peer.requests) == ["🚒" * 9000])
 
 
+@pytest.mark.conformance("6.1.1-2", "6.1.1-8")
 async def test_a_double_crlf_keeps_the_connection_alive(target, pki):
     pings = asyncio.get_running_loop().create_future()
 

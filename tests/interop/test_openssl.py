@@ -28,8 +28,6 @@ from tests.support.tls import (
     write_pem,
 )
 
-pytestmark = pytest.mark.conformance("6.1.1-1", "6.1.1-9")
-
 OPTIONS = make_message(method="OPTIONS", body=b"", transport="TLS")
 PATIENCE = 15.0
 # What s_client would not do by itself any more.
@@ -125,6 +123,7 @@ def shown(directory: Path, issued) -> tuple[str, ...]:
     return ("-cert", str(chain), "-key", str(key))
 
 
+@pytest.mark.conformance("6.1.1-1", "6.1.1-9")
 @pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2"])
 def test_a_good_certificate_connects(port, pki, tmp_path, version):
     ca = tmp_path / "ca.pem"
@@ -133,6 +132,7 @@ def test_a_good_certificate_connects(port, pki, tmp_path, version):
     assert is_served(port, version, *shown(tmp_path, pki.peer), *checks)
 
 
+@pytest.mark.conformance("6.1.1-9")
 @pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2"])
 @pytest.mark.parametrize(
     "kind", ["none", "wrong CA", "revoked", "unlisted", "expired", "RSA of 1024 bits"]
@@ -159,11 +159,13 @@ def test_older_versions_do_not(port, pki, tmp_path, version):
     assert not is_served(port, version, *ANYTHING, *shown(tmp_path, pki.peer))
 
 
+@pytest.mark.conformance("6.1.1-9")
 def test_rsa_of_2048_bits_connects(port, pki, tmp_path):
     strong = pki.authority.issue(ADMITTED, key=rsa.generate_private_key(65537, 2048))
     assert is_served(port, *shown(tmp_path, strong))
 
 
+@pytest.mark.conformance("6.1.1-1", "6.1.1-2")
 async def test_a_whole_chat_over_one_connection(port, pki, tmp_path, record):
     caller = Caller("TLS")
     with s_client(port, *shown(tmp_path, pki.peer)) as client:

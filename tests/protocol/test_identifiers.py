@@ -120,7 +120,7 @@ def test_a_type_without_version_gets_version_1() -> None:
     assert found.flags == ("version-missing",)
 
 
-@pytest.mark.conformance("6.1.2.7-11")
+@pytest.mark.conformance("6.1.2.7-12")
 @pytest.mark.parametrize("number", [256, 261, 512 + 3, 65535])
 def test_an_unknown_type_is_kept_and_flagged(number: int) -> None:
     found = with_type(str(number))
