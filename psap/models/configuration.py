@@ -7,8 +7,8 @@ REDIRECT_TEXT = "We are passing you to the control room that is in charge. Pleas
 
 
 class ReportFormat(models.TextChoices):
-    JSON = "application/json"
-    TEXT = "text/plain"
+    JSON = "application/json", "JSON"
+    TEXT = "text/plain", "the source alone, as text"
 
 
 class Psap(models.Model):

@@ -134,6 +134,9 @@ class SipAccount(models.Model):
         "all are acknowledged before they are stored.",
     )
 
+    class Meta:
+        verbose_name = "SIP account"
+
     def __str__(self) -> str:
         return self.name
 
