@@ -75,8 +75,14 @@ class PassingBack:
                 uris = (chat.target_uri, chat.caller_uri, chat.asserted_uri)
                 way = _way(*uris, transport=chat.transport, peer=chat.peer, trunk=chat.trunk)
                 self._keep(chat.unique_part, way)
-            elif self._ways:
-                self._ways.pop(chat.unique_part, None)
+            elif self._ways and self._is_back(chat):
+                del self._ways[chat.unique_part]
+
+    def _is_back(self, chat: ChatState) -> bool:
+        """Whether it is the app that had left, and nobody else with its call identifier."""
+        way = self._ways.get(chat.unique_part)
+        uris = map(normalise_uri, (chat.target_uri, chat.caller_uri, chat.asserted_uri))
+        return way is not None and not way.uris.isdisjoint(uris)
 
     def concerns(self, arrival: Arrival) -> bool:
         """Say whether a trusted peer writes to an app of ours that is elsewhere now."""

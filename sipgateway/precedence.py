@@ -49,7 +49,8 @@ def place_of(arrival: Arrival, presence: Presence) -> Place:
         kind = Kind.LIVE
     else:
         kind = Kind.TEST if _is_test(request) else Kind.NEW
-    written = request.headers.get("resource-priority")
+    # From those who may not say who somebody is, a mark says nothing either (RFC 4412 5).
+    written = request.headers.get("resource-priority") if arrival.trusted_peer else None
     caller = arrival.caller
     return Place(
         rank(kind, resource_priority(written) if written else ""),

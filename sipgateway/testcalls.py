@@ -19,7 +19,8 @@ NO_LOCATION = "No location came with the test."
 NOT_FETCHED = "The location could not be fetched."
 
 _RECENT = """
-SELECT coalesce(nullif(c.asserted_uri, ''), c.caller_uri), j.request_key, j.received_at
+SELECT CASE WHEN c.asserted_uri = '' THEN c.caller_uri ELSE 'asserted ' || c.asserted_uri END,
+  j.request_key, j.received_at
 FROM chats_chat c
 JOIN chats_message m ON m.chat_id = c.id JOIN chats_journal j ON j.id = m.journal_id
 WHERE c.test AND c.opened_at > %(since)s AND (m.type = ANY(%(starts)s) OR c.standalone)
@@ -60,7 +61,7 @@ class TakenTests:
         if not configuration.test_calls:
             return "tests are switched off"
         now = self._clock()
-        source = arrival.caller.asserted_uri or arrival.caller.uri
+        source = _source_of(arrival)
         at, key = self._last.get(source, (float("-inf"), b""))
         if key == arrival.key:
             return ""
@@ -79,6 +80,12 @@ class TakenTests:
         self._last.move_to_end(source)
         if len(self._last) > SOURCES_REMEMBERED:
             self._last.popitem(last=False)
+
+
+def _source_of(arrival: Arrival) -> str:
+    """Who tests: a From that anybody can write must not use up the test of an asserted caller."""
+    asserted = arrival.caller.asserted_uri
+    return f"asserted {asserted}" if asserted else arrival.caller.uri
 
 
 def answer_to_test(message: IncomingMessage, psap_name: str) -> str | None:

@@ -4,7 +4,7 @@ TLS 1.2 and 1.3 with certificates on both sides (TS 103 698 6.1.1, RFC 8446, RFC
 """
 
 import ssl
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -49,6 +49,8 @@ class TlsGate:
         """
         if not peer.has_strong_key:
             raise NotAdmitted("TLS: key too weak", peer.subject)
+        if peer.not_after <= datetime.now(UTC):
+            raise NotAdmitted("TLS: certificate has expired", peer.subject)
         for one in self._revoked:
             if one.issuer == peer.issuer and _is_on(one, peer.serial_number):
                 raise NotAdmitted("TLS: certificate revoked", peer.subject)
@@ -93,7 +95,9 @@ def _context(side: int, policy: TlsPolicy, *, checks_lists: bool) -> ssl.SSLCont
     context.verify_mode = ssl.CERT_REQUIRED
     context.minimum_version = VERSIONS[policy.oldest_version]
     context.set_ciphers(CIPHERS)
-    # No resumption: every connection proves anew who it is.
+    # No tickets. A session of TLS 1.2 may still be resumed by its id, without OpenSSL looking at
+    # the certificate again: `admit` goes by date, lists and names every time, and a policy that
+    # has changed makes a context without sessions.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if side == ssl.PROTOCOL_TLS_SERVER:

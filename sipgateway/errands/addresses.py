@@ -83,6 +83,8 @@ def _behind_nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 def _may_reach(ip: Address, reach: Reach) -> bool:
     if ip.is_multicast or ip.is_unspecified or ip.is_link_local:
         return False  # link-local: where clouds hand out credentials
+    if isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local:
+        return reach is Reach.PRIVATE_TOO  # fec0::/10, which Python takes for global
     if reach is Reach.PRIVATE_TOO:
         return ip.is_loopback or not ip.is_reserved
     return ip.is_global and not ip.is_private and not ip.is_reserved

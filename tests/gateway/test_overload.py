@@ -119,7 +119,7 @@ def test_live_chats_come_before_new_ones_before_tests_and_each_by_resource_prior
         "new, unmarked": caller.start(),
         "test": caller.start(uri="urn:service:sos.fire.test"),
     }
-    ranks = [place_of(arrival(data), presence).rank for data in messages.values()]
+    ranks = [place_of(arrival(m, trusted=True), presence).rank for m in messages.values()]
     assert ranks == sorted(set(ranks), key=ranks.index) and ranks == sorted(ranks)
 
 
