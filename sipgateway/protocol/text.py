@@ -40,6 +40,7 @@ _END_OF = {
 
 INVALID_TEXT = "invalid-text"
 TRUNCATED = "truncated"
+GZIP_MAGIC = b"\x1f\x8b"
 MOST_HTML = 256 * 1024
 """Bytes of HTML that are read in one message; its parts keep the rest."""
 
@@ -58,6 +59,8 @@ def text_of(parts: Sequence[Part]) -> tuple[str, tuple[str, ...]]:
     pages: list[Part] = []
     plain: set[int] = set()  # each multipart/alternative that has plain text
     for part in parts:
+        if part.flag and _is_still_packed(part):
+            continue
         if part.content_type == "text/plain" and not (part.name and _is_file(part)):
             text, clean = decode_text(part.data, part.charset)
             if not clean:
@@ -108,7 +111,12 @@ def _is_file(part: Part) -> bool:
 
 
 def _is_text_file(part: Part) -> bool:
-    return part.content_type == "text/plain"
+    return part.content_type == "text/plain" and not _is_still_packed(part)
+
+
+def _is_still_packed(part: Part) -> bool:
+    """Whether these bytes are gzip's, which nobody has written and nobody can read."""
+    return part.flag == "undecodable" and part.data[:2] == GZIP_MAGIC
 
 
 def _is_clumsy(part: Part) -> bool:

@@ -1,5 +1,7 @@
 """What the caller wrote, as a screen and a database take it."""
 
+import gzip
+
 import pytest
 
 from sipgateway.protocol.body import split_body, text_of
@@ -161,3 +163,13 @@ def test_comments_without_number_take_linear_time() -> None:
 def test_of_long_pages_the_beginning_is_read() -> None:
     page = b"<p>help</p>" + b"<script></script>" * 60_000
     assert text(page + b"later", "text/html") == ("help", ("truncated",))
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "text/html", "application/pidf+xml"])
+def test_what_could_not_be_unpacked_is_no_text(content_type: str) -> None:
+    """Red when the bytes of a gzip bomb stand on the screen as if the caller had written them."""
+    bomb = gzip.compress(b"\0" * 2 * 1024 * 1024)
+    fields = [("Content-Type", content_type), ("Content-Encoding", "gzip")]
+    assert text_of(split_body(Headers(fields), bomb)) == ("", ())
+    said_falsely = split_body(Headers(fields[:1] + [("Content-Encoding", "gzip")]), b"Hilfe")
+    assert text_of(said_falsely)[0] == ("" if "pidf" in content_type else "Hilfe")
