@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from sipgateway.bridged import PJSUA2
 from sipgateway.flows import Flow, Receive
-from sipgateway.relayed import PJSUA2
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
-from sipgateway.relayed import PJSUA2
+from sipgateway.bridged import PJSUA2
 
 
 class Flow(Protocol):
@@ -63,15 +63,15 @@ class Flows:
         self._lost = lost
         self._connections: dict[tuple[str, str], Flow] = {}
         self._datagrams: Callable[[str, str], Flow | None] = _no_datagrams
-        self._relayed: Callable[[str], Flow | None] = _not_relayed
+        self._bridged: Callable[[str], Flow | None] = _not_bridged
 
     def serve_datagrams(self, make_flow: Callable[[str, str], Flow | None]) -> None:
         """Give the way to reach any datagram peer from a trunk; None where it has no socket."""
         self._datagrams = make_flow
 
-    def serve_relayed(self, make_flow: Callable[[str], Flow | None]) -> None:
+    def serve_bridged(self, make_flow: Callable[[str], Flow | None]) -> None:
         """Give the way to peers whose connections the registrar process holds."""
-        self._relayed = make_flow
+        self._bridged = make_flow
 
     def opened(self, flow: Flow) -> None:
         """Remember a connection."""
@@ -92,7 +92,7 @@ class Flows:
         if transport == "udp":
             return self._datagrams(peer, trunk)
         if transport == PJSUA2:
-            return self._relayed(peer)
+            return self._bridged(peer)
         return self._connections.get((transport, peer))
 
 
@@ -100,5 +100,5 @@ def _no_datagrams(peer: str, trunk: str) -> Flow | None:
     return None
 
 
-def _not_relayed(peer: str) -> Flow | None:
+def _not_bridged(peer: str) -> Flow | None:
     return None

@@ -17,6 +17,7 @@ from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.incoming import Projection
 from sipgateway.arrivals import Arrival
 from sipgateway.bridge import SOCKET_NAME, Bridge
+from sipgateway.bridge_sweep import BridgeSweep
 from sipgateway.configuration import Configuration
 from sipgateway.database import Database
 from sipgateway.desks import expire_desk_leases
@@ -39,7 +40,6 @@ from sipgateway.peer_certificates import PeerCertificates
 from sipgateway.precedence import place_of
 from sipgateway.presence import Presence
 from sipgateway.projector import Projector
-from sipgateway.relay_sweep import RelaySweep
 from sipgateway.routes import Routes
 from sipgateway.sender import OutboxSender
 from sipgateway.testcalls import TakenTests
@@ -135,18 +135,18 @@ class Gateway:
             recorded=self._recorded,
             exposed=self._exposures.note,
         )
-        self._relay_sweep = RelaySweep(
-            self._database("relayed"),
+        self._bridge_sweep = BridgeSweep(
+            self._database("bridged"),
             configuration=self._configuration,
             take_up=self._projector.take_up,
         )
         self._bridge = Bridge(
             settings.ENVIRONMENT.runtime_dir / SOCKET_NAME,
             receive=self._intake.receive,
-            journaled=self._relay_sweep.wake,
+            journaled=self._bridge_sweep.wake,
             lost=self._outgoing.lose,
         )
-        self._flows.serve_relayed(self._bridge.flow)
+        self._flows.serve_bridged(self._bridge.flow)
         self._onward = Onward(
             outgoing=self._outgoing,
             routes=self._routes,
@@ -229,7 +229,7 @@ class Gateway:
             group.create_task(self._sender.run())
             group.create_task(self._sender.run_marking(self._database("deliveries")))
             group.create_task(self._heartbeats.run())
-            group.create_task(self._relay_sweep.run())
+            group.create_task(self._bridge_sweep.run())
             group.create_task(self._onward.run())
             group.create_task(self._onward.run_deadlines())
             group.create_task(self._housekeeping.run())

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from chats.services.incoming import IncomingMessage
+from sipgateway.bridged import PJSUA2, flags_of, read_message
 from sipgateway.configuration import Configuration
 from sipgateway.database import Connection
 from sipgateway.interpret import interpret
 from sipgateway.protocol.headers import Headers
 from sipgateway.protocol.lmpe import identify, identify_caller
 from sipgateway.protocol.message import Request
-from sipgateway.relayed import PJSUA2, flags_of, read_message
 
 MOST_AT_ONCE = 1000
 

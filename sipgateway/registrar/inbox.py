@@ -15,6 +15,7 @@ from hashlib import blake2b
 
 import psycopg
 
+from sipgateway.bridged import PJSUA2, read_message
 from sipgateway.configuration import Configuration
 from sipgateway.database import Connection, Database
 from sipgateway.flows import split_address
@@ -22,7 +23,6 @@ from sipgateway.interpret import storable
 from sipgateway.journal import INSERT
 from sipgateway.protocol.lmpe import identify, request_key
 from sipgateway.protocol.message import Request
-from sipgateway.relayed import PJSUA2, read_message
 
 logger = logging.getLogger(__name__)
 

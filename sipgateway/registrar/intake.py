@@ -5,13 +5,13 @@ import logging
 from collections import OrderedDict
 from datetime import UTC, datetime
 
+from sipgateway.bridged import is_cut, read_message
 from sipgateway.protocol.message import Request
 from sipgateway.registrar.events import Answered, ConnectionClosed, Event, Received
 from sipgateway.registrar.inbox import Inbox, Parcel
 from sipgateway.registrar.packets import DroppedPacket
 from sipgateway.registrar.refusal import OK, TOO_LONG, answer_dropped
 from sipgateway.registrar.roster import Roster
-from sipgateway.relayed import is_cut, read_message
 
 logger = logging.getLogger(__name__)
 

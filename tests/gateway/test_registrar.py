@@ -2,6 +2,7 @@
 
 import pytest
 
+from sipgateway.bridged import flags_of, is_cut, read_message
 from sipgateway.configuration import Configuration
 from sipgateway.protocol.message import Request, parse_message
 from sipgateway.registrar.accounts import (
@@ -25,7 +26,6 @@ from sipgateway.registrar.lifecycle import (
 from sipgateway.registrar.limits import read_findings
 from sipgateway.registrar.outbox import Outbox
 from sipgateway.registrar.packets import PacketLog
-from sipgateway.relayed import flags_of, is_cut, read_message
 from sipgateway.trunks import TLS, TrunkSettings
 
 OK = Answer(200, "OK", 600)

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from chats.services.incoming import IncomingMessage
+from sipgateway.bridged import PJSUA2
 from sipgateway.configuration import Configuration
 from sipgateway.database import Database
-from sipgateway.relayed import PJSUA2
 from sipgateway.unprojected import load_unprojected
 
 logger = logging.getLogger(__name__)
 
 
-class RelaySweep:
+class BridgeSweep:
     """One task: rows of the journal that this process has not written itself."""
 
     def __init__(
