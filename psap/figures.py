@@ -61,6 +61,7 @@ _DECLARED = (
     Metric("journal_queue_oldest_seconds", GAUGE, "How long the longest waiting has waited."),
     Metric("journal_capacity", GAUGE, "Messages a second that the journal takes under load."),
     Metric("commit_seconds", HISTOGRAM, "From the INSERT of a batch until its COMMIT is told."),
+    Metric("journal_stuck_seconds", GAUGE, "How long nothing was committed though messages wait."),
     Metric("answer_seconds", HISTOGRAM, "From the first of a batch's arrival until its 200."),
     Metric("projection_backlog_messages", GAUGE, "Messages journaled and not on their chat yet."),
     Metric("projection_lag_seconds", GAUGE, "How long the longest of them has waited."),

@@ -17,6 +17,9 @@ SILENT_AFTER = {
 # One of several gateways that has been silent for longer was taken out of service.
 MISSED_FOR = timedelta(hours=1)
 NOTHING_WRITTEN_AFTER = timedelta(seconds=5)
+NOTHING_WRITTEN = (
+    "Nothing can be written to the database, so no message is acknowledged. Is its disk full?"
+)
 LONGEST_LAG = 5.0
 
 
@@ -27,22 +30,19 @@ def programs(now: datetime) -> Iterator[Alarm]:
         return
     last = rows[0].beat_at
     if now - last > NOTHING_WRITTEN_AFTER:
-        yield Alarm(
-            "commits-failing",
-            ALARM,
-            "Nothing can be written to the database, so no message is acknowledged. "
-            "Is its disk full?",
-            last,
-        )
+        yield Alarm("commits-failing", ALARM, NOTHING_WRITTEN, last)
         return
     yield from _silent_programs(rows, now)
 
 
 def gateway_load(now: datetime) -> Iterator[Alarm]:
-    """Say which gateways are overloaded, or behind with what they have acknowledged."""
+    """Say which gateways cannot write, are overloaded, or behind with what they acknowledged."""
     since = now - SILENT_AFTER["gateway"]
     for row in ServiceProcess.objects.filter(name="gateway", beat_at__gte=since):
         figures = row.figures
+        waits = _number(figures.get("leitstand_journal_stuck_seconds"))
+        if waits > NOTHING_WRITTEN_AFTER.total_seconds():
+            yield Alarm("commits-failing", ALARM, NOTHING_WRITTEN, now - timedelta(seconds=waits))
         if _number(figures.get("leitstand_overload_active")):
             yield Alarm(
                 "overload",

@@ -27,7 +27,7 @@ from sipgateway.flows import Flow, Flows, split_address
 from sipgateway.followups import NO_CREDENTIALS, Credentials
 from sipgateway.gauges import register_gauges
 from sipgateway.heartbeats import Heartbeats
-from sipgateway.housekeeping import Housekeeping
+from sipgateway.housekeeping import COMMITS_ARE_STALE_AFTER, Housekeeping
 from sipgateway.intake import Intake
 from sipgateway.journal import Journaled, JournalWriter
 from sipgateway.journal_queue import JournalQueue
@@ -100,7 +100,7 @@ class Gateway:
             passing_back=self._passing_back,
             outgoing=self._outgoing,
             configuration=self._configuration,
-            commits_succeed=lambda: self._housekeeping.commits_succeed(),
+            commits_succeed=self._commits_succeed,
             overload=self._overload,
             figures=self._figures,
             tests=self._tests,
@@ -183,6 +183,7 @@ class Gateway:
         register_gauges(
             self._figures,
             queue=self._queue,
+            journal=self._journal,
             projector=self._projector,
             presence=self._presence,
             flows=self._flows,
@@ -276,6 +277,11 @@ class Gateway:
         if not (settings.trusts(host) or self._routes.is_of_proxy(flow, trunk)):
             return NO_CREDENTIALS
         return Credentials(settings.username, settings.password)
+
+    def _commits_succeed(self) -> bool:
+        """Where there is no room for a row more, a sign of life can still be written over."""
+        stuck = self._journal.stuck_for > COMMITS_ARE_STALE_AFTER
+        return self._housekeeping.commits_succeed() and not stuck
 
     def _acknowledge(self, arrival: Arrival) -> None:
         self._presence.committed(arrival)

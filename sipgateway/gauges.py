@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sipgateway.figures import GatewayFigures
 from sipgateway.flows import Flows
+from sipgateway.journal import JournalWriter
 from sipgateway.journal_queue import JournalQueue
 from sipgateway.outgoing import Outgoing
 from sipgateway.overload import Overload
@@ -16,6 +17,7 @@ def register_gauges(
     figures: GatewayFigures,
     *,
     queue: JournalQueue,
+    journal: JournalWriter,
     projector: Projector,
     presence: Presence,
     flows: Flows,
@@ -37,6 +39,7 @@ def register_gauges(
         ],
         "leitstand_messages_given_up_total": lambda: queue.dropped,
         "leitstand_journal_capacity": lambda: round(queue.capacity),
+        "leitstand_journal_stuck_seconds": lambda: round(journal.stuck_for, 3),
         "leitstand_connections": lambda: [
             [transport, count] for transport, count in sorted(flows.by_transport().items())
         ],

@@ -64,6 +64,12 @@ class JournalWriter:
         self._hand_over = hand_over
         self._queue = queue
         self._filled = asyncio.Event()
+        self._stuck_since: float | None = None
+
+    @property
+    def stuck_for(self) -> float:
+        """Seconds for which nothing was committed though something waits."""
+        return 0.0 if self._stuck_since is None else self._clock() - self._stuck_since
 
     @property
     def is_crowded(self) -> bool:
@@ -88,16 +94,19 @@ class JournalWriter:
         taken_at, taken = self._clock(), 0
         while True:
             await self._filled.wait()
+            now = self._clock()
+            if self._stuck_since is None:
+                self._stuck_since = now
             if self._is_behind():  # what is journaled waits in memory: rather let it wait outside
                 await asyncio.sleep(CYCLE)
                 continue
-            now = self._clock()
             if taken and queue.is_long:
                 queue.measured(taken, now - taken_at)
             batch = queue.take(LARGEST_BATCH, LARGEST_BATCH_BYTES)
             taken_at, taken = now, len(batch) if queue.is_long else 0
             if batch:
                 await self._write(batch)
+            self._stuck_since = None
             if not queue:
                 self._filled.clear()
             await asyncio.sleep(self._pace.pause(len(batch)))

@@ -249,6 +249,14 @@ def test_when_nobody_can_write_that_is_what_is_said():
     assert alarm.code == "commits-failing" and alarm.since == NOW - timedelta(seconds=6)
 
 
+def test_a_gateway_that_writes_signs_of_life_and_no_message_is_told():
+    """Red when the signs of life decide: they are written over in place on a full disk."""
+    program("gateway", now=NOW, instance="a", leitstand_journal_stuck_seconds=5.5)
+    program("gateway", now=NOW, instance="b", leitstand_journal_stuck_seconds=4.5)
+    (alarm,) = gateway_load(NOW)
+    assert alarm.code == "commits-failing" and alarm.since == NOW - timedelta(seconds=5.5)
+
+
 def test_a_gateway_tells_that_it_is_overloaded_or_behind():
     program("gateway", now=NOW, instance="a", leitstand_overload_active=1)
     program("gateway", now=NOW, instance="b", leitstand_projection_lag_seconds=5.5)
