@@ -157,6 +157,13 @@ LOGGING = {
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"short": {"()": "psap.project.logs.WithoutStackOfRefusals"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["short"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("PSAP_LOG_LEVEL", "INFO")},
 }

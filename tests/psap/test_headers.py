@@ -53,7 +53,7 @@ def test_every_answer_is_guarded(administrator: Client, path: str, status: int):
 
 def test_errors_and_refusals_are_guarded_too(administrator: Client, monkeypatch):
     monkeypatch.setattr("chats.selectors.conversation", lambda chat_id: 1 / 0)
-    monkeypatch.setattr("chats.views.may_see_chats", lambda request: True)
+    monkeypatch.setattr("chats.http.may_see_chats", lambda request: True)
     failed = administrator.get("/chats/1/conversation/")
     forged = Client(enforce_csrf_checks=True).post("/login/", {"username": "root"})
     misled = Client().get("/login/", HTTP_HOST="evil.example")
