@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from chats.models import DEC112
 from chats.services.incoming import (
@@ -115,8 +116,15 @@ def interpret(
         dialect=DEC112 if is_dec112(identifiers.call_id) else "",
         priority=said.priority,
         came_from=storable(said.came_from),
-        signalling=said.said,
+        signalling=said.said if trusted_peer else _claimed(said.said),
     )
+
+
+def _claimed(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What somebody untrusted says: a source id is the BCF's to give, and is reported to it."""
+    if "source" not in said:
+        return said
+    return {("claimedSource" if key == "source" else key): said[key] for key in said}
 
 
 def _reference(found: SignalledReference) -> IncomingReference:

@@ -9,8 +9,8 @@ const CAUSES = new Map([
 
 const LABELS = [
   ["subject", "Subject"], ["organization", "Organisation"], ["languages", "Languages"], ["incident", "Incident"],
-  ["source", "Source"], ["did", "Device (DID)"], ["deviceId", "Device's id"], ["registrationId", "Registration"],
-  ["clientVersion", "Version of the app"], ["accessNetwork", "Access network"], ["priority", "Priority said"],
+  ["source", "Source"], ["claimedSource", "Source (claimed)"], ["did", "Device (DID)"], ["deviceId", "Device's id"],
+  ["registrationId", "Registration"], ["clientVersion", "Version of the app"], ["accessNetwork", "Access network"], ["priority", "Priority said"],
   ["replyTo", "Answers go to"], ["geolocationRouting", "Location used for routing"],
   ["geolocationError", "Trouble with the location"], ["acceptContact", "Wanted features"], ["date", "Date"],
   ["inReplyTo", "In reply to"], ["require", "Required"], ["unsupported", "Not supported"], ["callInfo", "Call-Info"],

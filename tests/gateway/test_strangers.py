@@ -11,6 +11,7 @@ from chats.services.incoming.records import ChatState
 from psap.certificates import read_identity
 from sipgateway.configuration import Configuration
 from sipgateway.errands.addresses import Reach, may_reach
+from sipgateway.interpret import interpret
 from sipgateway.outgoing import Outgoing
 from sipgateway.passing_back import PassingBack
 from sipgateway.precedence import place_of
@@ -43,6 +44,19 @@ def test_only_who_is_trusted_says_how_urgent_a_call_is():
     unmarked = place_of(arrival(Caller().start(), trusted=True), Presence()).rank
     assert place_of(arrival(marked), Presence()).rank == unmarked
     assert place_of(arrival(marked, trusted=True), Presence()).rank < unmarked
+
+
+def test_a_source_id_that_no_bcf_gave_is_not_reported_as_one():
+    """Red when it is taken from anybody: a report would strike whom the caller has named."""
+    data = Caller().start(headers=(("Call-Info", "<sip:b@bcf>;purpose=emergency-source"),))
+    said = [
+        interpret(
+            one.request, one.identifiers, one.caller, journal_id=1, received_at=NOW, trunk="",
+            transport="tcp", peer="", numbers={}, trusted_peer=one.trusted_peer,
+        ).signalling
+        for one in (arrival(data), arrival(data, trusted=True))
+    ]  # fmt: skip
+    assert said == [{"claimedSource": "sip:b@bcf"}, {"source": "sip:b@bcf"}]
 
 
 def chat(uri: str, session: str) -> ChatState:
