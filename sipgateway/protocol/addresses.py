@@ -88,7 +88,7 @@ def parameter(parameters: str, name: str) -> str:
 def split_parameters(parameters: str) -> list[tuple[str, str]]:
     """Parameters as (lower-case name, value) with quotes removed."""
     if '"' in parameters:
-        pieces = _split_outside_quotes(parameters)
+        pieces = split_outside_quotes(parameters, ";")
     else:
         pieces = parameters.split(";")
     found: list[tuple[str, str]] = []
@@ -104,7 +104,8 @@ def split_parameters(parameters: str) -> list[tuple[str, str]]:
     return found
 
 
-def _split_outside_quotes(text: str) -> list[str]:
+def split_outside_quotes(text: str, separator: str) -> list[str]:
+    """Pieces of a header field between separators that stand in no quoted string."""
     pieces: list[str] = []
     start = 0
     quoted = escaped = False
@@ -115,7 +116,7 @@ def _split_outside_quotes(text: str) -> list[str]:
             escaped = True
         elif char == '"':
             quoted = not quoted
-        elif char == ";" and not quoted:
+        elif char == separator and not quoted:
             pieces.append(text[start:at])
             start = at + 1
     pieces.append(text[start:])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sipgateway.protocol.addresses import split_parameters
+from sipgateway.protocol.addresses import split_outside_quotes, split_parameters
 
 LOSS = "loss"
 OFFER = ';oc;oc-algo="loss"'
@@ -50,7 +50,7 @@ def offers_loss_control(via: str) -> bool:
 def stamped_with_report(via: str, report: Report) -> str:
     """A top Via with the client's offer replaced by the server's report."""
     first = _first(via)
-    head, *pieces = _split_outside_quotes(first, ";")
+    head, *pieces = split_outside_quotes(first, ";")
     kept = [piece for piece in pieces if _name_of(piece) not in _NAMES]
     return ";".join([head, *kept]).rstrip() + report.encode() + via[len(first) :]
 
@@ -195,25 +195,7 @@ def retry_after(waiting: int, capacity: float, *, spread: float) -> int:
 
 def _first(via: str) -> str:
     """The first Via of a header line, as it stands."""
-    return _split_outside_quotes(via, ",")[0]
-
-
-def _split_outside_quotes(text: str, separator: str) -> list[str]:
-    if '"' not in text:
-        return text.split(separator)
-    pieces: list[str] = []
-    start, quoted, escaped = 0, False, False
-    for at, char in enumerate(text):
-        if escaped:
-            escaped = False
-        elif char == "\\" and quoted:
-            escaped = True
-        elif char == '"':
-            quoted = not quoted
-        elif char == separator and not quoted:
-            pieces.append(text[start:at])
-            start = at + 1
-    return [*pieces, text[start:]]
+    return split_outside_quotes(via, ",")[0] if '"' in via else via.partition(",")[0]
 
 
 def _name_of(piece: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.gateway import GatewayProcess, running_gateway
 from tests.support.record import Record
+from tests.support.tls import Pki, make_tls_trunk
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +16,14 @@ def gateway(record: Record, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
         assert running.is_running(), running.log()[-4000:]
         assert unexpected_errors(running.log()) == []
+
+
+@pytest.fixture(scope="module")
+def pki(record: Record) -> Pki:
+    """Certificates, and a TLS trunk that goes by them."""
+    made = Pki()
+    make_tls_trunk(record, made)
+    return made
 
 
 def unexpected_errors(log: str) -> list[str]:

@@ -19,23 +19,12 @@ from tests.support.tls import (
     ADMITTED,
     Pki,
     TlsPeer,
-    change_revocation_list,
     listening,
-    make_tls_trunk,
     show,
 )
 
 NOW = datetime.now(UTC)
 _addresses = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def pki(record):
-    made = Pki()
-    made.revoked = made.authority.issue(ADMITTED)
-    make_tls_trunk(record, made)
-    change_revocation_list(record, made.authority.revocation_list(made.revoked))
-    return made
 
 
 @pytest.fixture

@@ -10,14 +10,7 @@ from sipgateway.tcp import IDLE_TIMEOUT
 from tests.support.caller import Caller, kind_of, texts_of
 from tests.support.eventually import eventually
 from tests.support.rawsip import RawSip
-from tests.support.tls import TRUNK, Pki, TlsPeer, listening, make_tls_trunk
-
-
-@pytest.fixture(scope="module")
-def pki(record):
-    made = Pki()
-    make_tls_trunk(record, made)
-    return made
+from tests.support.tls import TRUNK, TlsPeer, listening
 
 
 @pytest.fixture

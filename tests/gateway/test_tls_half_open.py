@@ -9,18 +9,11 @@ from sipgateway import tls_connection
 from tests.support.caller import Caller
 from tests.support.gateway import running_gateway
 from tests.support.rawsip import RawSip
-from tests.support.tls import Pki, TlsPeer, listening, make_tls_trunk
+from tests.support.tls import TlsPeer, listening
 
 HALF_OPEN = 1000
 # Record header and the beginning of a ClientHello that promises more.
 BEGINNING = bytes.fromhex("16030102000100") + b"\1\xfc\3\3"
-
-
-@pytest.fixture(scope="module")
-def pki(record):
-    made = Pki()
-    make_tls_trunk(record, made)
-    return made
 
 
 @pytest.fixture(scope="module")

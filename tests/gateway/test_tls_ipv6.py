@@ -6,14 +6,7 @@ from sipgateway.simulator.transport import Target
 from tests.support.caller import Caller, texts_of
 from tests.support.gateway import running_gateway
 from tests.support.rawsip import RawSip
-from tests.support.tls import Pki, TlsPeer, listening, make_tls_trunk
-
-
-@pytest.fixture(scope="module")
-def pki(record):
-    made = Pki()
-    make_tls_trunk(record, made)
-    return made
+from tests.support.tls import TlsPeer, listening
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from tests.support.tls import (
     ADMITTED,
     OURS,
     Pki,
-    change_revocation_list,
     listening,
     make_tls_trunk,
     write_pem,
@@ -37,9 +36,7 @@ ANYTHING = ("-cipher", "ALL:@SECLEVEL=0")
 @pytest.fixture(scope="module")
 def pki(record):
     made = Pki()
-    made.revoked = made.authority.issue(ADMITTED)
     make_tls_trunk(record, made)
-    change_revocation_list(record, made.authority.revocation_list(made.revoked))
     return made
 
 

@@ -30,12 +30,13 @@ TRUNK = "secure"
 
 
 class Pki:
-    """One authority, our certificate and that of an admitted peer."""
+    """One authority, our certificate, that of an admitted peer, and one revoked with its name."""
 
     def __init__(self) -> None:
         self.authority = Authority("Test CA")
         self.ours = self.authority.issue(OURS, "127.0.0.1", "::1")
         self.peer = self.authority.issue(ADMITTED)
+        self.revoked = self.authority.issue(ADMITTED)
 
     def context(self, shown: Issued | None = None, **versions: ssl.TLSVersion) -> ssl.SSLContext:
         """Return what a peer connects with; it shows the admitted certificate unless told."""
@@ -174,7 +175,7 @@ def make_tls_trunk(record: Record, pki: Pki, **values: Any) -> None:
         authority = CertificateAuthority(
             name=f"{values.get('name', TRUNK)} authority",
             certificates=pki.authority.certificate,
-            revocation_list=pki.authority.revocation_list(),
+            revocation_list=pki.authority.revocation_list(pki.revoked),
         )
         describe_authority(authority)
         authority.save()
