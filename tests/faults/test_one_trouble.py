@@ -5,6 +5,7 @@ import ssl
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from statistics import median
 
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from tests.support.redirects import redirect_scene
 AUTHORITY = Authority()
 ROUNDS = 3
 BOUND = 1.0
+LONGEST = 5.0  # for a single one: a busy machine is no trouble, a lock or a hung server is
 WITHIN = 15.0
 
 
@@ -59,7 +61,7 @@ async def test_a_chat_that_is_held_keeps_no_other_from_being_redirected(gateway,
             holding.execute("SELECT FROM chats_chat WHERE id = %s FOR UPDATE", (held.chat,))
             held.target.answer_status = 200
             held.target.answer(held.target.requests[0])
-            assert await goes_over(other) < BOUND
+            assert await goes_over(other) < LONGEST
             assert held.session() == "redirecting"
         await held.until_session("redirected")
         assert silent.session() == "redirecting"
@@ -111,7 +113,8 @@ async def test_hung_servers_targets_and_peers_and_poison_delay_nobody_else(whole
             delays.append(await both_ways(app, desk, fine, number))
             await desk.next_ping()
         await flood
-    assert max(delays) < BOUND, delays
+    assert median(delays) < BOUND, delays
+    assert max(delays) < LONGEST, delays
 
 
 @dataclass(frozen=True, slots=True)
