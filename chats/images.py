@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-MOST_PIXELS = 25_000_000
+MOST_PIXELS = 12_000_000
 LONGEST_SIDE = 4096
 QUALITY = 85
 # Decoding costs 100 MB and a good part of a second at worst: one at a time, beside the others.

@@ -8,6 +8,7 @@ from psap.models import Trunk
 from tests.support.caller import Caller, texts_of
 from tests.support.eventually import eventually
 from tests.support.rawsip import RawSip
+from tests.support.record import GREETING
 
 ASSERTED = ("P-Asserted-Identity", "<sip:+436645550001@provider.example>")
 OTHER = ("P-Asserted-Identity", "<sip:mallory@provider.example>")
@@ -22,6 +23,27 @@ def only_the_proxy_is_trusted(record):
             trusted_networks=f"{PROXY}/32", username="psap", password="secret"
         )
     )
+
+
+@pytest.mark.parametrize("forged", ["stop", "start"])
+async def test_nobody_ends_or_starts_the_chat_of_an_asserted_caller(gateway, record, forged):
+    """Red when the From and the call identifier are enough to end an emergency."""
+    caller = Caller()
+    async with RawSip(gateway.target("tcp")) as app:
+        await app.exchange(caller.start(headers=(ASSERTED,)))
+        await app.until(lambda: bool(app.requests))
+        chat = record.chat_id(caller.call_id)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mallory:
+            mallory.settimeout(5)
+            mallory.bind((STRANGER, 0))
+            mallory.connect(("127.0.0.1", gateway.port))
+            mallory.send(getattr(caller, forged)("ich bin's"))
+            assert b" 200 OK" in mallory.recv(65535)
+        await eventually(
+            lambda: record.texts_in(caller.call_id) == ["Hilfe!", "ich bin's"], "it is shown"
+        )
+    session = record.value("SELECT session FROM chats_chat WHERE id = %s", chat)
+    assert (session, [text for text, _ in record.outgoing(chat)]) == ("open", [GREETING])
 
 
 @pytest.mark.conformance("6.2.3-3")

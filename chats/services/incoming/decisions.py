@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from chats.models import Session
 from chats.services.addresses import same_address
+from chats.services.incoming.facts import is_vouched_for
 from chats.services.incoming.records import (
     ChatState,
     HouseRules,
@@ -16,7 +17,7 @@ from chats.services.incoming.records import (
     Machine,
     Step,
 )
-from chats.services.message_types import STARTS
+from chats.services.message_types import IN_CHAT, STARTS
 
 ENDED = Session.STOPPED.value
 # What a device adds by itself, or what is shown as text; any other part was chosen by a human.
@@ -79,9 +80,13 @@ def decide(
         is_new = chat.id in fresh
         fresh.discard(chat.id)
         before = chat.session
+        # Who may be anybody neither ends, starts nor moves another's session: it is stored.
+        vouched = is_new or is_vouched_for(
+            chat.asserted_uri, message.asserted_uri, trusted=message.trusted_peer
+        )
         step = machine(
             None if is_new else before,
-            message.msg_type,
+            message.msg_type if vouched else IN_CHAT,
             has_text=bool(message.text) or (before == ENDED and carries_more(message)),
             standalone=chat.standalone,
             test=chat.test and (message.test or message.msg_type not in STARTS),
