@@ -14,7 +14,6 @@ from psap.models import RegistrarLimit, SipAccount
 TAG = "registrar"
 NOT_TRIED = "What it cannot do is found when the registrar runs with this account."
 TLS_LIMITS = ("tls", "tls-1.3")
-ACCOUNTS = "accounts"
 
 
 @register(TAG)

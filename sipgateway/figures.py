@@ -11,7 +11,6 @@ from typing import Any
 from psap.figures import SECONDS_BOUNDS
 from sipgateway.protocol.lmpe import MessageType
 
-PREFIX = "leitstand_"
 MOST_REASONS = 50
 OTHER = "other"
 TYPE_NAMES = {int(kind): kind.name.lower().replace("_", "-") for kind in MessageType}

@@ -9,6 +9,7 @@ from sipgateway.protocol.body import split_body
 from sipgateway.protocol.errors import SipError
 from sipgateway.protocol.headers import split_list
 from sipgateway.protocol.message import Request
+from sipgateway.protocol.payloads import PIDF
 from sipgateway.protocol.pidflo import parse_pidf_lo
 from sipgateway.protocol.signalling import MOST_VALUES, missing_part
 
@@ -16,7 +17,6 @@ LARGEST_BODY = 128 * 1024
 """Bytes that are looked through before the answer leaves; with pictures, there is no remark."""
 MOST_DOCUMENTS = 3
 CANNOT_PROCESS = ("Geolocation-Error", '100;code="Cannot Process Location"')
-_PIDF = "application/pidf+xml"
 
 
 def geolocation_error(request: Request) -> tuple[str, str] | None:
@@ -30,7 +30,7 @@ def geolocation_error(request: Request) -> tuple[str, str] | None:
     cids = [entry.partition("<")[2].partition(">")[0].strip() for entry in entries]
     if any(cid[:4].lower() == "cid:" and missing_part(cid, request.body) for cid in cids):
         return CANNOT_PROCESS
-    documents = [p for p in split_body(request.headers, request.body) if p.content_type == _PIDF]
+    documents = [p for p in split_body(request.headers, request.body) if p.content_type == PIDF]
     for document in documents[:MOST_DOCUMENTS]:
         try:
             if parse_pidf_lo(document.data):

@@ -18,8 +18,6 @@ from sipgateway.protocol.pidflo import Fix, parse_pidf_lo
 from sipgateway.protocol.sensor import SENSOR_TYPES, parse_sensor
 from sipgateway.protocol.xml import parse_xml
 
-__all__ = ["CAP_TYPES", "PIDF", "READERS", "SENSOR_TYPES", "Payload"]
-
 PIDF = "application/pidf+xml"
 
 

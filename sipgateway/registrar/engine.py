@@ -25,7 +25,6 @@ MOST_EVENTS = 64
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 KEEP_ALIVE = 15
 CANNOT_SEND = 503
-TOO_LONG = 513
 _LEVELS = {1: logging.WARNING, 2: logging.WARNING, 3: logging.DEBUG}
 
 Sent = Callable[[int, str, bytes], None]

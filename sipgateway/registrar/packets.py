@@ -15,7 +15,6 @@ _OVERFLOW = re.compile(
 )
 _DROPPING = re.compile(r"Dropping \d+ bytes packet from (\w+) (\S+) ")
 _DROPPED = re.compile(r"Dropped packet:(MESSAGE .*)", re.DOTALL)
-OVERFLOW_LEVEL = 1
 DROPPED_LEVEL = 4
 
 

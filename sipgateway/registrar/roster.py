@@ -141,11 +141,6 @@ class Roster:
         """Count the accounts in a state."""
         return sum(member.life.standing.state is state for member in self._members.values())
 
-    def name_of(self, account_id: int) -> str:
-        """Name an account."""
-        member = self._members.get(account_id)
-        return member.account.name if member else str(account_id)
-
     def _join(self, account: Account, now: float) -> None:
         life = Lifecycle(len(account.registrars), retry_after=account.retry_after)
         self._members[account.id] = Member(account, life)
