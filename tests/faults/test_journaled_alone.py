@@ -28,7 +28,7 @@ async def dies_at(gateway, point, proof):
 async def test_a_test_call_is_answered_after_the_restart_with_exactly_one_258(
     gateway, record, tmp_path, point
 ):
-    """Red without the sweep, or when a test that comes again counts as another test."""
+    """Red without the sweep, or without the request key: its repetition was another test."""
     record.configure(test_interval=120, test_limit=10)
     proof, caller = tmp_path / "reached", Caller("UDP", uri=f"sip:{point}@127.0.0.1:9")
     gateway.start(PSAP_FAIL_POINT=f"{point}:{proof}")
