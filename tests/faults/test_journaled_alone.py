@@ -24,7 +24,7 @@ async def dies_at(gateway, point, proof):
     assert proof.read_text() == point
 
 
-@pytest.mark.parametrize("point", ["after-commit", "after-200", "after-sending", "before-marking"])
+@pytest.mark.parametrize("point", ["after-200", "after-sending", "before-marking"])
 async def test_a_test_call_is_answered_after_the_restart_with_exactly_one_258(
     gateway, record, tmp_path, point
 ):

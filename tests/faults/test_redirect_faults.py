@@ -112,8 +112,7 @@ def assert_one_owner(scene: Scene):
     [
         "after-sending",  # the 274 has left
         "before-marking",  # its 200 has come
-        "before-commit",  # of the 273
-        "after-commit",
+        "after-commit",  # of the 273
         "after-200",
         "relay-claimed",
         "relay-sent",
