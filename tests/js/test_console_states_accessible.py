@@ -4,10 +4,13 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e.test_console_accessible import SCHEMES, WIDER_THAN_THE_PAGE, violations
-from tests.js.test_console_states import ADDRESS_ONLY, REPEATED, TIROL, URI, reference
 from tests.support.stage import (
+    ADDRESS_ONLY,
     COMMANDS,
     ME,
+    REPEATED,
+    TIROL,
+    URI,
     Stage,
     at,
     card,
@@ -16,6 +19,7 @@ from tests.support.stage import (
     fix,
     message,
     part,
+    reference,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -36,6 +36,13 @@ PIXEL = bytes.fromhex(
 )
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
+TIROL = {"id": "3", "name": "Leitstelle Tirol", "uri": "sip:psap@tirol.example"}
+URI = TIROL["uri"]
+CIVIC = {"country": "AT", "A3": "Salzburg", "RD": "Hauptstraße", "HNO": "12", "XYZ": "kept"}
+LINE = "Hauptstraße 12, Salzburg, AT"
+ADDRESS_ONLY = {"lat": None, "lon": None, "civic": CIVIC}
+REPEATED = {"kind": "Alert", "identifier": "cap-1", "messageId": "1"}
+
 
 def card(chat: str, **said: Any) -> Json:
     """Return a chat of mine as the queue shows it, but for what is `said` otherwise."""
@@ -83,6 +90,23 @@ def fix(number: int, shape: str, **said: Any) -> Json:
 def event(seq: int, kind: str, /, **data: Any) -> Json:
     """Return an event as a conversation lists it."""
     return {"seq": seq, "kind": kind, "at": at(), "actor": "calltaker:anna", "data": data}
+
+
+def reference(number: int, status: str, **said: Any) -> Json:
+    """Return something that a message names by its URL."""
+    return {
+        "id": str(number), "kind": "location", "purpose": "", "status": status, "cause": "",
+        "url": f"https://lis{number}.example:8443/x?{number}", "allowedBy": None, "messageId": "1",
+        **said,
+    }  # fmt: skip
+
+
+def live(kind: str, of: Json, data: Json | None = None, **said: Any) -> Json:
+    """Return an event as consoles get it."""
+    return {
+        "ev": kind, "chat": of["chat"], "seq": of["seq"], "at": at(), "actor": "system",
+        "data": data or {}, "card": of, **said,
+    }  # fmt: skip
 
 
 def conversation(of: Json, **said: Any) -> Json:
