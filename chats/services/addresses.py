@@ -1,4 +1,7 @@
-"""Comparing the SIP URIs of PSAPs as far as two ways to write one may differ."""
+"""Comparing the SIP URIs of PSAPs as far as two ways to write one may differ.
+
+Callers are told apart by `sipgateway.protocol.addresses.normalise_uri`, which drops every port.
+"""
 
 DEFAULT_PORTS = {"": "", "5060": "", "5061": ""}
 
