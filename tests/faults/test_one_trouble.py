@@ -22,7 +22,7 @@ from tests.support.rawsip import RawSip, make_message
 from tests.support.redirects import redirect_scene
 
 AUTHORITY = Authority()
-ROUNDS = 3
+ROUNDS = 2
 BOUND = 1.0
 LONGEST = 5.0  # for a single one: a busy machine is no trouble, a lock or a hung server is
 WITHIN = 15.0
