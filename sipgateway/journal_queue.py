@@ -17,8 +17,8 @@ from sipgateway.waiting_line import Place, WaitingLine
 
 LONGEST_QUEUE = 20_000
 LARGEST_QUEUE_BYTES = 256 * 1024 * 1024
-# Fewer than these go into one or two batches: there is no order to keep.
-SHORT = 256
+# Fewer than these are gone in a quarter of a second: there is no order to keep.
+SHORT = 1024
 SHORT_BYTES = 16 * 1024 * 1024
 # Which part of the queue each kind may fill, and for how many seconds it may have to wait there.
 # Over UDP a message that waits longer is sent again and again meanwhile: each costs a third of
