@@ -29,7 +29,7 @@ from tests.support.eventually import eventually
 from tests.support.rawsip import RawSip, make_message
 
 OFFER = ';oc;oc-algo="loss"'
-NEW_CHATS = 600
+NEW_CHATS = 1500
 
 
 @pytest.fixture
