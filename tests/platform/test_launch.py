@@ -46,7 +46,7 @@ def test_servers_of_ones_own_replace_the_embedded_ones(tmp_path: Path):
         tmp_path, DATABASE_URL="postgresql://db.example/x", REDIS_URL="redis://r.example"
     )
     names = [program.name for program in programs(environment)]
-    assert names == ["gateway", "web", "worker", "beat"]
+    assert names == ["gateway", "registrar", "web", "worker", "beat"]
 
 
 def test_the_supervisor_listens_on_a_unix_socket_alone_and_takes_any_path(tmp_path: Path):

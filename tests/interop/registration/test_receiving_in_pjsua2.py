@@ -18,12 +18,14 @@ from tests.support.eventually import eventually
 from tests.support.instance import wait_until
 from tests.support.rawsip import RawSip
 from tests.support.record import GREETING
+from tests.support.redirects import seen_configuration
 
 
 async def test_a_chat_in_pjsua2_is_on_the_record_marked_and_answered(
     record, core, gateway, registrar
 ):
     record.configure(heartbeat_interval=1)
+    await eventually(lambda: seen_configuration(record), "the gateway has read it", 10)
     with registered(record, core, receive_in_pjsua2=True):
         assert core.bindings() != [ours(gateway)]
         async with RawSip(core.target()) as app:
@@ -123,7 +125,7 @@ async def test_an_account_that_is_switched_off_waits_for_what_is_under_way(
             await app.until(lambda: texts_of(app.requests) == ["Noch da?"])
             change(record, number, enabled=False)
             await eventually(lambda: state(record, number) == "off", "it is off")
-            app.answer(app.requests[-1])
+            app.answer(next(r for r in app.requests if r.body == b"Noch da?"))
             await eventually(lambda: record.outgoing(chat)[-1][1] == "delivered", "it is delivered")
             assert registrar.is_running()
 
