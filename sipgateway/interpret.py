@@ -17,6 +17,7 @@ from chats.services.incoming import (
     IncomingPart,
     IncomingReference,
 )
+from chats.services.references import MOST_BLOCKS, MOST_FIXES
 from sipgateway.protocol.additional import Block
 from sipgateway.protocol.body import Part, split_body, text_of
 from sipgateway.protocol.cap import CAP_TYPES
@@ -41,10 +42,8 @@ logger = logging.getLogger(__name__)
 # Index rows of PostgreSQL hold 2,704 bytes, so what chats are found by is capped.
 LONGEST_NAME = 400
 LONGEST_ELEMENT = 255
-# What goes to every screen with a message: no human writes more, and no phone is at more places.
+# What goes to every screen with a message: no human writes more.
 LONGEST_TEXT = 100_000
-MOST_FIXES = 20
-MOST_BLOCKS = 10
 # What is read of a message beside its text: all calls wait while somebody's data are looked at.
 MOST_READ = 1024 * 1024
 MOST_PIECES = 20_000

@@ -53,6 +53,11 @@ def _way(*uris: str, transport: str, peer: str, trunk: str) -> _Way:
     return _Way(names, transport, peer, trunk)
 
 
+def _way_to(chat: ChatState) -> _Way:
+    uris = (chat.target_uri, chat.caller_uri, chat.asserted_uri)
+    return _way(*uris, transport=chat.transport, peer=chat.peer, trunk=chat.trunk)
+
+
 class PassingBack:
     """Knows the chats that are elsewhere, by the unique part of their call identifier."""
 
@@ -72,17 +77,14 @@ class PassingBack:
         """Take over where apps that have left were heard, and forget those that are back."""
         for chat in chats:
             if chat.session in LEFT and chat.unique_part:
-                uris = (chat.target_uri, chat.caller_uri, chat.asserted_uri)
-                way = _way(*uris, transport=chat.transport, peer=chat.peer, trunk=chat.trunk)
-                self._keep(chat.unique_part, way)
+                self._keep(chat.unique_part, _way_to(chat))
             elif self._ways and self._is_back(chat):
                 del self._ways[chat.unique_part]
 
     def _is_back(self, chat: ChatState) -> bool:
         """Whether it is the app that had left, and nobody else with its call identifier."""
         way = self._ways.get(chat.unique_part)
-        uris = map(normalise_uri, (chat.target_uri, chat.caller_uri, chat.asserted_uri))
-        return way is not None and not way.uris.isdisjoint(uris)
+        return way is not None and not way.uris.isdisjoint(_way_to(chat).uris)
 
     def concerns(self, arrival: Arrival) -> bool:
         """Say whether a trusted peer writes to an app of ours that is elsewhere now."""
