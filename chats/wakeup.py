@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 EVENTS = "leitstand:events"
 OUTBOX = "leitstand:outbox"
 ERRANDS = "leitstand:errands"
+TRANSFERS = "leitstand:transfers"
 
 _TIMEOUT = 0.1
 _PAUSE_AFTER_FAILURE = 1.0
@@ -76,7 +77,7 @@ _start = threading.Lock()
 
 
 def publish(channel: str) -> None:
-    """Wake the readers of a channel (EVENTS, OUTBOX, ERRANDS); never raises and never waits."""
+    """Wake the readers of a channel, such as EVENTS; never raises and never waits."""
     global _publisher
     publisher = _publisher
     # A fork copies the object and not its thread (Celery's workers).

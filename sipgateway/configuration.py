@@ -9,7 +9,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from sipgateway.trunks import PLAIN, Authority, TlsPolicy, TrunkSettings, read_networks
+from psap.tls import Authority, TlsPolicy
+from sipgateway.trunks import PLAIN, TrunkSettings, read_networks
 
 NOBODY = TrunkSettings()
 

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from psap.failpoints import reach
 from sipgateway.arrivals import Arrival
 from sipgateway.database import Database
-from sipgateway.failpoints import reach
 from sipgateway.figures import GatewayFigures
 from sipgateway.interpret import storable
 from sipgateway.journal_queue import JournalQueue

@@ -22,8 +22,8 @@ from chats.services.relays import (
     free_relays,
     record_relay,
 )
+from psap.failpoints import reach
 from sipgateway.configuration import Configuration
-from sipgateway.failpoints import reach
 from sipgateway.flows import Flow
 from sipgateway.outgoing import Outgoing
 from sipgateway.protocol.errors import LocalProtocolError

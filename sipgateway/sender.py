@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from chats.services.deliveries import Delivery, record_deliveries
+from psap.failpoints import reach
 from sipgateway.database import Connection, Database
-from sipgateway.failpoints import reach
 from sipgateway.flows import Flow
 from sipgateway.followups import Again, Credentials, follow
 from sipgateway.outbound import Letter, compose

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from psap.certificates import CertificateProblem, Identity, read_identity
+from psap.tls import NotAdmitted, TlsGate
 from sipgateway.flows import Flows
 from sipgateway.tcp import Buffers, StreamIntake, TcpConnection
-from sipgateway.tls import NotAdmitted, TlsGate
 
 if TYPE_CHECKING:
     from sipgateway.tls_listener import TlsListener

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from psap.certificates import Identity
+from psap.tls import TlsGate, TlsPolicy
 from sipgateway.flows import Flow, Flows, format_address
 from sipgateway.tcp import CONNECT_TIMEOUT, Buffers, StreamIntake, TcpConnection, TcpListener
-from sipgateway.tls import TlsGate
 from sipgateway.tls_connection import TlsConnection
-from sipgateway.trunks import TlsPolicy
 
 logger = logging.getLogger(__name__)
 

@@ -5,32 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from psap.tls import TlsPolicy
+
 logger = logging.getLogger(__name__)
 
 Network = IPv4Network | IPv6Network
 VERDICTS_REMEMBERED = 4096
 PLAIN = "plain"
 TLS = "tls"
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """Certificates that are believed, and what their issuers have revoked; both PEM."""
-
-    name: str
-    certificates: str
-    revocation_list: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPolicy:
-    """What we show (PEM) and whom we admit; without a certificate nobody gets in or out."""
-
-    chain: str = ""
-    private_key: str = field(default="", repr=False)
-    authorities: tuple[Authority, ...] = ()
-    allowed_names: tuple[str, ...] = ()
-    oldest_version: str = "1.2"
 
 
 @dataclass(frozen=True, slots=True)

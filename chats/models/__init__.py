@@ -20,10 +20,23 @@ from chats.models.message import (
     OutboxEntry,
 )
 from chats.models.relay import Relay, RelayStatus
+from chats.models.transfer import (
+    NEGOTIABLE,
+    UNDER_WAY,
+    AttachmentFetch,
+    FetchStatus,
+    Note,
+    Transfer,
+    TransferSide,
+    TransferState,
+)
 
 __all__ = [
     "DEC112",
+    "NEGOTIABLE",
+    "UNDER_WAY",
     "AdditionalData",
+    "AttachmentFetch",
     "BodyPart",
     "Chat",
     "ChatEvent",
@@ -32,10 +45,12 @@ __all__ = [
     "Direction",
     "Disposition",
     "EndedBy",
+    "FetchStatus",
     "Journal",
     "Liveness",
     "LocationFix",
     "Message",
+    "Note",
     "OutboxEntry",
     "ProjectionMark",
     "Reference",
@@ -47,4 +62,7 @@ __all__ = [
     "Session",
     "SetAside",
     "SourceReport",
+    "Transfer",
+    "TransferSide",
+    "TransferState",
 ]

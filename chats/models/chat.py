@@ -17,6 +17,7 @@ class Session(models.TextChoices):
     REDIRECTED = "redirected"
     TRANSFERRING = "transferring"
     TRANSFERRED = "transferred"
+    ARRIVING = "arriving"  # handed over to us; the app has not followed yet
 
 
 class EndedBy(models.TextChoices):
@@ -41,6 +42,7 @@ class Disposition(models.TextChoices):
     DISPATCHED = "dispatched", "Help dispatched"
     INFORMATION = "information", "Information given"
     REDIRECTED = "redirected", "Passed to another control room"
+    NOT_TAKEN = "not-taken", "Not taken over from another control room"
     DUPLICATE = "duplicate", "Duplicate of another chat"
     ABANDONED = "abandoned", "Caller gave up"
     FALSE_ALARM = "false-alarm", "False alarm or misuse"
@@ -106,6 +108,9 @@ class Chat(models.Model):
     )
     gone_to = models.TextField(
         blank=True, default="", db_default="", help_text="URI of the PSAP that we sent it to."
+    )
+    psaps = models.JSONField(
+        default=list, db_default=[], help_text="PSAPs that had the chat before: uri, name, from."
     )
     session_due = models.DateTimeField(
         null=True, help_text="When a redirect or transfer under way counts as failed."

@@ -46,11 +46,32 @@ class Message(models.Model):
         help_text="The call-taker; empty for the caller's and for automatic messages.",
     )
     at = models.DateTimeField()
+    origin = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="URI of the PSAP whose record it was taken over from; empty: it went through us.",
+    )
+    foreign_id = models.TextField(
+        blank=True, default="", db_default="", help_text="Its id in that record (docs/transfer.md)."
+    )
+    role = models.CharField(
+        max_length=9,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of one taken over: caller, calltaker or system wrote it.",
+    )
     flags = ArrayField(models.CharField(max_length=40), default=list)
 
     class Meta:
         indexes = [
             models.Index(fields=["chat", "id"], name="message_of_chat"),
+            models.Index(
+                fields=["chat", "foreign_id"],
+                condition=~Q(foreign_id=""),
+                name="message_taken_over",
+            ),
             models.Index(
                 fields=["chat", "id"],
                 condition=Q(status__in=["queued", "sending", "deferred"]),

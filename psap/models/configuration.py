@@ -3,6 +3,8 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+TRANSFER_TEXT = "We are passing you to another control room. Please wait a moment."
+ARRIVAL_TEXT = "You are connected to another control room now. We have read what you wrote."
 REDIRECT_TEXT = "We are passing you to the control room that is in charge. Please wait."
 
 
@@ -59,6 +61,48 @@ class Psap(models.Model):
         db_default=20,
         validators=[MinValueValidator(5), MaxValueValidator(600)],
         help_text="Seconds that a redirected app may still be heard here; then we take it back.",
+    )
+    transfer_text = models.TextField(
+        default=TRANSFER_TEXT,
+        db_default=TRANSFER_TEXT,
+        help_text="Proposed text of our stop|transfer/266 (clause 6.2.6).",
+    )
+    arrival_text = models.TextField(
+        default=ARRIVAL_TEXT,
+        db_default=ARRIVAL_TEXT,
+        help_text="Text of our start|transfer/265 to an app whose chat we take over or take back.",
+    )
+    stop_patience = models.PositiveSmallIntegerField(
+        default=10,
+        db_default=10,
+        validators=[MinValueValidator(2), MaxValueValidator(60)],
+        help_text="Seconds that we wait for the app's answer to a 266; then we keep the chat.",
+    )
+    transfer_margin = models.PositiveSmallIntegerField(
+        default=5,
+        db_default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text="Seconds after the expiry of an execution for which its answer is still asked.",
+    )
+    largest_transfer = models.PositiveSmallIntegerField(
+        default=20,
+        db_default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(200)],
+        help_text="MiB that a peer's request may have; more gets 413.",
+    )
+    peer_certificate = models.ForeignKey(
+        "psap.Certificate",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="What we show peers: as server on PSAP_PEER_PORT, and when we ask them.",
+    )
+    peer_authorities = models.ManyToManyField(
+        "psap.CertificateAuthority",
+        blank=True,
+        related_name="+",
+        help_text="Whom we believe about peers, with their revocation lists.",
     )
     bad_actor_url = models.URLField(
         "report sources to",

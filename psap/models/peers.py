@@ -1,17 +1,94 @@
 """Whom we know beside the callers: other PSAPs, location servers, apps with limits."""
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 
 class Peer(models.Model):
-    """Another PSAP with which there is an agreement to redirect chats to (clause 6.2.7)."""
+    """Another PSAP that chats are redirected and transferred to (clauses 6.2.6, 6.2.7, 6.3).
+
+    Times in seconds are ours: a peer's clock is never used.
+    """
 
     name = models.CharField(max_length=100, unique=True)
     uris = models.TextField(
         "SIP URIs", help_text="That it answers at, one a line; the first is where we redirect to."
     )
     agreement = models.BooleanField(
-        default=True, help_text="Whether chats are redirected to it and taken from it."
+        default=True,
+        help_text="Whether chats go to it and are taken from it. Off: it is refused at once.",
+    )
+    url = models.URLField(
+        "URL",
+        max_length=400,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of its transfer interface, such as https://psap.example.org:8443/ . We ask it"
+        " at transfer/v1/negotiation and transfer/v1/execution below. Empty: no transfers.",
+    )
+    negotiation_url = models.URLField(
+        "negotiation URL", max_length=400, blank=True, default="", db_default="",
+        help_text="Where negotiations go instead.",
+    )  # fmt: skip
+    execution_url = models.URLField(
+        "execution URL", max_length=400, blank=True, default="", db_default="",
+        help_text="Where executions go instead.",
+    )  # fmt: skip
+    certificate_names = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Names in the certificate that it shows us, one a line: psap.example.org,"
+        " *.example.org or a URI. Empty: it needs a token.",
+    )
+    authorities = models.ManyToManyField(
+        "psap.CertificateAuthority",
+        blank=True,
+        related_name="+",
+        help_text="Whom we believe about its server. Empty: those of the PSAP's page, else the"
+        " system's.",
+    )
+    token_sha256 = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False,
+        help_text="SHA-256 of the bearer token that it shows us, hexadecimal.",
+    )  # fmt: skip
+    own_token = models.TextField(
+        blank=True, default="", db_default="", help_text="The bearer token that we show it."
+    )
+    auto_accept = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Accept its transfers without asking a call-taker; they ring here.",
+    )
+    auto_accept_limit = models.PositiveSmallIntegerField(
+        default=10,
+        db_default=10,
+        help_text="But only while fewer chats than this wait here; accepted transfers count.",
+    )
+    offer_time = models.PositiveSmallIntegerField(
+        default=30,
+        db_default=30,
+        validators=[MinValueValidator(5), MaxValueValidator(300)],
+        help_text="Seconds that its offer rings here before we decline it.",
+    )
+    answer_time = models.PositiveSmallIntegerField(
+        default=45,
+        db_default=45,
+        validators=[MinValueValidator(5), MaxValueValidator(330)],
+        help_text="Seconds that we wait for its answer to our offer.",
+    )
+    expiry_time = models.PositiveSmallIntegerField(
+        default=60,
+        db_default=60,
+        validators=[MinValueValidator(10), MaxValueValidator(3600)],
+        help_text="ExpiryTime in seconds: so long an accepted transfer of its may be executed.",
+    )
+    execution_time = models.PositiveSmallIntegerField(
+        default=20,
+        db_default=20,
+        validators=[MinValueValidator(10), MaxValueValidator(300)],
+        help_text="ExpiryTime in seconds of our execution requests: then we take the chat back.",
     )
 
     class Meta:
@@ -22,8 +99,18 @@ class Peer(models.Model):
 
     @property
     def uri(self) -> str:
-        """The SIP URI that chats are redirected to."""
+        """The SIP URI that chats are redirected and transferred to."""
         return next(iter(self.uris.split()), "")
+
+    @property
+    def all_uris(self) -> tuple[str, ...]:
+        """All SIP URIs that it speaks for."""
+        return tuple(self.uris.split())
+
+    @property
+    def takes_transfers(self) -> bool:
+        """Whether we can offer it a chat."""
+        return self.agreement and bool(self.uri) and bool(self.url or self.negotiation_url)
 
 
 class LimitedClient(models.Model):

@@ -24,11 +24,12 @@ from chats.services.references import (
     record_location,
     record_unlisted,
 )
-from sipgateway.errands.exchange import Answer, ExchangeFailed, Terms, exchange
+from psap.https.exchange import Answer, ExchangeFailed, Terms, exchange
+from psap.https.urls import Target, UrlRefused, read_url
 from sipgateway.errands.servers import STRANGER, Servers, find_server
-from sipgateway.errands.urls import Target, UrlRefused, read_url
 from sipgateway.protocol import held
 from sipgateway.protocol.additional import AdditionalDataError, parse_additional
+from sipgateway.protocol.content_encoding import content_decoded
 from sipgateway.protocol.pidflo import Fix
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def _fetch(due: DueReference, servers: Servers) -> None:
         server.reach,
         time.monotonic() + LONGEST_ATTEMPT,
         largest,
+        content_decoded,
     )
     try:
         if due.kind == ReferenceKind.LOCATION:

@@ -11,11 +11,12 @@ from django.utils import timezone
 from chats.models import ReportStatus
 from chats.services.errors import ChatBusy
 from chats.services.report_source import DueReport, postpone_report, record_report
+from psap.https.addresses import Reach
+from psap.https.exchange import ExchangeFailed, Terms, exchange
+from psap.https.trust import Trust, trust_of
+from psap.https.urls import UrlRefused, read_url
 from psap.models import Psap, ReportFormat
-from sipgateway.errands.addresses import Reach
-from sipgateway.errands.exchange import ExchangeFailed, Terms, exchange
-from sipgateway.errands.trust import Trust, trust_of
-from sipgateway.errands.urls import UrlRefused, read_url
+from sipgateway.protocol.content_encoding import content_decoded
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,13 @@ def _post(due: DueReport, service: BadActorService | None) -> int:
         target = read_url(service.url, schemes=("https", "http"))
     except UrlRefused as error:
         raise ExchangeFailed(str(error), again=False) from error
-    terms = Terms(service.trust, Reach.ANYWHERE, time.monotonic() + LONGEST_ATTEMPT, LARGEST_ANSWER)
+    terms = Terms(
+        service.trust,
+        Reach.ANYWHERE,
+        time.monotonic() + LONGEST_ATTEMPT,
+        LARGEST_ANSWER,
+        content_decoded,
+    )
     kind, content = body_of(due, service)
     answer = exchange("POST", target, terms, headers={"Content-Type": kind}, content=content)
     if 200 <= answer.status < 300 or answer.status == ALREADY_REPORTED:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from psap.https.addresses import Reach
+from psap.https.trust import Trust, trust_of
+from psap.https.urls import Target
 from psap.models import LocationServer
-from sipgateway.errands.addresses import Reach
-from sipgateway.errands.trust import Trust, trust_of
-from sipgateway.errands.urls import Target
 
 
 @dataclass(frozen=True, slots=True)

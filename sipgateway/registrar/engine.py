@@ -11,11 +11,11 @@ from typing import Any
 
 import pjsua2
 
+from psap.tls import TlsPolicy
 from sipgateway.registrar.accounts import Account, transport_of
 from sipgateway.registrar.events import Answered, ConnectionClosed, Event, Key, Received
 from sipgateway.registrar.lifecycle import Answer
 from sipgateway.registrar.packets import DROPPED_LEVEL, PacketLog, to_bytes, to_words
-from sipgateway.trunks import TlsPolicy
 
 logger = logging.getLogger(__name__)
 

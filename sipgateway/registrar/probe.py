@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 
 import pjsua2
 
+from psap.tls import TlsPolicy
 from sipgateway.registrar.accounts import Account
 from sipgateway.registrar.engine import Engine
 from sipgateway.registrar.events import Event, Received
 from sipgateway.registrar.packets import DroppedPacket
-from sipgateway.trunks import TlsPolicy
 
 HOST = "127.0.0.1"
 PATIENCE = 2.0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from psap.processes import instance_name
+from psap.tls import TlsPolicy
 from sipgateway.bridge import SOCKET_NAME
 from sipgateway.configuration import Configuration, load_configuration
 from sipgateway.database import Database
@@ -28,7 +29,7 @@ from sipgateway.registrar.link import GatewayLink, Respond
 from sipgateway.registrar.outbox import CANNOT_SEND, Done, Outbox
 from sipgateway.registrar.roster import Roster
 from sipgateway.registrar.standings import beat, leave_others_off, write_standings
-from sipgateway.trunks import TLS, TlsPolicy
+from sipgateway.trunks import TLS
 
 if TYPE_CHECKING:
     from sipgateway.registrar.engine import Engine

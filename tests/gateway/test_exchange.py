@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from sipgateway.errands.addresses import Reach, may_reach
-from sipgateway.errands.exchange import Answer, ExchangeFailed, Terms, exchange
-from sipgateway.errands.trust import Trust
-from sipgateway.errands.urls import UrlRefused, read_url
+from psap.https.addresses import Reach, may_reach
+from psap.https.exchange import Answer, ExchangeFailed, Terms, exchange
+from psap.https.trust import Trust
+from psap.https.urls import UrlRefused, read_url
+from sipgateway.protocol.content_encoding import content_decoded
 from tests.support.https import HttpRequest, HttpServer, https_server, respond
 from tests.support.names import Names
 from tests.support.pki import Authority
@@ -39,7 +40,7 @@ def ask(
     content: bytes = b"",
 ) -> Answer:
     target = read_url(url, schemes=("https", "http"))
-    terms = Terms(trust, reach, time.monotonic() + seconds, largest)
+    terms = Terms(trust, reach, time.monotonic() + seconds, largest, content_decoded)
     return exchange(method, target, terms, headers={"Accept": "*/*"}, content=content)
 
 

@@ -9,16 +9,15 @@ import pytest
 
 from chats.services.incoming.records import ChatState
 from psap.certificates import read_identity
+from psap.https.addresses import Reach, may_reach
+from psap.tls import Authority, NotAdmitted, TlsGate, TlsPolicy
 from sipgateway.configuration import Configuration
-from sipgateway.errands.addresses import Reach, may_reach
 from sipgateway.interpret import interpret
 from sipgateway.outgoing import Outgoing
 from sipgateway.passing_back import PassingBack
 from sipgateway.precedence import place_of
 from sipgateway.presence import Presence
 from sipgateway.testcalls import TakenTests
-from sipgateway.tls import NotAdmitted, TlsGate
-from sipgateway.trunks import Authority, TlsPolicy
 from tests.support.arrivals import arrival
 from tests.support.caller import Caller
 from tests.support.tls import ADMITTED, Pki, show

@@ -9,9 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from psap.certificates import CertificateProblem, identity_of, read_certificates
-from sipgateway.tls import NotAdmitted, TlsGate
-from sipgateway.trunks import Authority as BelievedAuthority
-from sipgateway.trunks import TlsPolicy
+from psap.tls import Authority as BelievedAuthority
+from psap.tls import NotAdmitted, TlsGate, TlsPolicy
 from tests.support.caller import Caller
 from tests.support.eventually import eventually
 from tests.support.pki import Authority

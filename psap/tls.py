@@ -4,18 +4,42 @@ TLS 1.2 and 1.3 with certificates on both sides (TS 103 698 6.1.1, RFC 8446, RFC
 """
 
 import ssl
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from cryptography import x509
 
 from psap.certificates import Identity, read_certificates, read_revocation_lists
-from sipgateway.lent_files import lent_as_file
-from sipgateway.trunks import Authority, TlsPolicy
+from psap.lent_files import lent_as_file
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 # Forward secrecy and authenticated encryption only; level 2 wants RSA keys of 2048 bits (RFC 9325).
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Certificates that are believed, and what their issuers have revoked; both PEM."""
+
+    name: str
+    certificates: str
+    revocation_list: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """What we show (PEM) and whom we admit; without a certificate nobody gets in or out.
+
+    `demands` is False where a server also takes clients without certificate: they show a token.
+    """
+
+    chain: str = ""
+    private_key: str = field(default="", repr=False)
+    authorities: tuple[Authority, ...] = ()
+    allowed_names: tuple[str, ...] = ()
+    oldest_version: str = "1.2"
+    demands: bool = True
 
 
 class NotAdmitted(Exception):
@@ -47,6 +71,18 @@ class TlsGate:
 
         A peer that we called may also be just the host that we called, name or address.
         """
+        self.vet(peer)
+        if host and (name := _name_for_host(peer, host)):
+            return name
+        for allowed in self.policy.allowed_names:
+            if name := name_matching(peer, allowed):
+                return name
+        raise NotAdmitted(
+            "TLS: name not allowed", f"{' '.join(peer.names) or 'no name'} ({peer.subject})"
+        )
+
+    def vet(self, peer: Identity) -> None:
+        """Look at everything but the name; raises NotAdmitted."""
         if not peer.has_strong_key:
             raise NotAdmitted("TLS: key too weak", peer.subject)
         if peer.not_after <= datetime.now(UTC):
@@ -54,14 +90,6 @@ class TlsGate:
         for one in self._revoked:
             if one.issuer == peer.issuer and _is_on(one, peer.serial_number):
                 raise NotAdmitted("TLS: certificate revoked", peer.subject)
-        if host and (name := _name_for_host(peer, host)):
-            return name
-        for allowed in self.policy.allowed_names:
-            if name := _name_matching(peer, allowed):
-                return name
-        raise NotAdmitted(
-            "TLS: name not allowed", f"{' '.join(peer.names) or 'no name'} ({peer.subject})"
-        )
 
 
 def _lists_of(authority: Authority) -> list[x509.CertificateRevocationList]:
@@ -93,6 +121,8 @@ def _context(side: int, policy: TlsPolicy, *, checks_lists: bool) -> ssl.SSLCont
     context = ssl.SSLContext(side)
     context.check_hostname = False  # `admit` checks names, also those that ssl does not know
     context.verify_mode = ssl.CERT_REQUIRED
+    if side == ssl.PROTOCOL_TLS_SERVER and not policy.demands:
+        context.verify_mode = ssl.CERT_OPTIONAL
     context.minimum_version = VERSIONS[policy.oldest_version]
     context.set_ciphers(CIPHERS)
     # No tickets. A session of TLS 1.2 may still be resumed by its id, without OpenSSL looking at
@@ -119,11 +149,11 @@ def _name_for_host(peer: Identity, host: str) -> str:
     try:
         written = str(ip_address(host))
     except ValueError:
-        return _name_matching(peer, host.lower().rstrip("."))
+        return name_matching(peer, host.lower().rstrip("."))
     return written if written in peer.addresses else ""
 
 
-def _name_matching(peer: Identity, allowed: str) -> str:
+def name_matching(peer: Identity, allowed: str) -> str:
     """Return the peer's name that an allowed name covers, "" for none.
 
     `*.example.org` covers one label. A name without scheme also covers `sip:name` and `sips:name`;

@@ -7,16 +7,15 @@ are no redirects, no proxies from the environment, no cookies and no connection 
 
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpcore
 
-from sipgateway.errands.addresses import AddressRefused, NameUnknown, Reach, find_addresses
-from sipgateway.errands.trust import CertificateRevoked, Trust, TrustBroken
-from sipgateway.errands.urls import Target
-from sipgateway.protocol.content_encoding import content_decoded
+from psap.https.addresses import AddressRefused, NameUnknown, Reach, find_addresses
+from psap.https.trust import CertificateRevoked, Trust, TrustBroken
+from psap.https.urls import Target
 
 LONGEST_NAME_LOOKUP = 4.0
 LONGEST_CONNECT = 4.0
@@ -41,14 +40,22 @@ class Answer:
     body: bytes
 
 
+def unreadable(encoding: str, content: bytes) -> None:
+    """Refuse every content encoding: we asked for none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms somebody is asked; `deadline` is monotonic time, `largest` in bytes."""
+    """On what terms somebody is asked; `deadline` is monotonic time, `largest` in bytes.
+
+    `decoded` undoes a content encoding, None for one that cannot be undone.
+    """
 
     trust: Trust
     reach: Reach
     deadline: float
     largest: int = LARGEST_ANSWER
+    decoded: Callable[[str, bytes], bytes | None] = unreadable
 
 
 def exchange(
@@ -120,7 +127,7 @@ def _read(answer: httpcore.Response, terms: Terms) -> Answer:
             raise ExchangeFailed("the answer is too large", again=False, status=status)
     content: bytes | None = bytes(body)
     if encoding := headers.get(b"content-encoding", b"").decode("latin-1").strip():
-        content = content_decoded(encoding, bytes(body))
+        content = terms.decoded(encoding, bytes(body))
         if content is None or len(content) > terms.largest:
             raise ExchangeFailed("the answer cannot be unpacked", again=False, status=status)
     kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from psap.certificates import CertificateProblem, read_certificates, read_revocation_lists
+from psap.lent_files import lent_as_file
 from psap.models import Certificate, CertificateAuthority
-from sipgateway.lent_files import lent_as_file
 
 
 class TrustBroken(Exception):

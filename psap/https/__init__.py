@@ -1,0 +1,1 @@
+"""Requests to other servers, bounded in every direction: time, size, addresses, whom we believe."""
