@@ -202,6 +202,7 @@ async def test_a_farewell_reaches_an_app_that_was_away_when_it_shows_itself(gate
     assert record.export(chat)["session"] == "stopped"
 
 
+@pytest.mark.conformance("A.5-2")
 @pytest.mark.parametrize("msg_type", [259, 265, 300])
 async def test_a_late_text_of_whatever_type_opens_the_chat_again(gateway, record, msg_type):
     caller = Caller()

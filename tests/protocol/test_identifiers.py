@@ -120,7 +120,19 @@ def test_a_type_without_version_gets_version_1() -> None:
     assert found.flags == ("version-missing",)
 
 
-@pytest.mark.conformance("6.1.2.7-12")
+@pytest.mark.conformance("A.5-1")
+def test_a_type_is_the_version_and_its_bits() -> None:
+    """The table of Annex A.5: transfer and redirect go with start or stop."""
+    start, stop, in_chat, heartbeat, transfer, redirect, inactive = 1, 2, 3, 4, 8, 16, 128
+    kinds = [start, stop, in_chat, heartbeat, transfer | start, transfer | stop]
+    kinds += [redirect | start, redirect | stop, inactive | heartbeat]
+    assert [256 | kind for kind in kinds] == list(MessageType)
+    for msg_type in MessageType:
+        found = with_type(str(int(msg_type)))
+        assert (found.msg_type, found.flags) == (msg_type, ())
+
+
+@pytest.mark.conformance("6.1.2.7-12", "A.5-2")
 @pytest.mark.parametrize("number", [256, 261, 512 + 3, 65535])
 def test_an_unknown_type_is_kept_and_flagged(number: int) -> None:
     found = with_type(str(number))

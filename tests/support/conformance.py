@@ -22,10 +22,10 @@ PASSED, FAILED = "passed", "failed"
 
 HEAD = """# Conformance with ETSI TS 103 698
 
-Every "shall", "should" and "may" of clauses 5.4, 5.6, 6.1 and 6.2 that concerns a PSAP, or what
-reaches one, and the tests that prove it. Made by `./bin/test --write-conformance` from
-[conformance.toml](conformance.toml) and the `conformance` marks of the tests; a row is green when
-each of its tests ran and passed, red otherwise. The rows of 6.2.6 and 6.3 join with the transfer.
+Every "shall", "should" and "may" of clauses 5.4, 5.6, 6.1, 6.2 and 6.3 and of Annex A that concerns
+a PSAP, or what reaches one, and the tests that prove it. Made by
+`./bin/test --write-conformance` from [conformance.toml](conformance.toml) and the `conformance`
+marks of the tests; a row is green when each of its tests ran and passed, red otherwise.
 """
 
 COLUMNS = "| Row | | Requirement | | Proof |\n|---|---|---|---|---|"
