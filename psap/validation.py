@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
+from psap.https.urls import UrlRefused, read_url
+
 # RFC 3261 25.1: user, host (name, IPv4 address, IPv6 reference), port.
 _USER = r"[A-Za-z0-9\-_.!~*'()%&=+$,;?/]+"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
@@ -111,6 +113,19 @@ def validate_report_url(value: str) -> None:
             "“%(value)s” cannot be posted to. Write https://bcf.example.org/BadActors.",
             params={"value": value},
         )
+
+
+def validate_peer_url(value: str) -> None:
+    """Accept an https URL of a peer: no user, query or fragment, for our paths go below it."""
+    try:
+        target = read_url(value)
+    except UrlRefused as refusal:
+        raise ValidationError(
+            "“%(value)s” cannot be asked: %(why)s. Write https://psap.example.org:8443/ .",
+            params={"value": value, "why": str(refusal)},
+        ) from None
+    if "?" in target.path or "#" in value:
+        raise ValidationError("Write the URL without what begins at ? or #.")
 
 
 def validate_networks(value: str) -> None:

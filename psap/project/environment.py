@@ -15,6 +15,7 @@ DATABASE_NAME = "leitstand"
 DATABASE_ROLE = "leitstand"
 # sockaddr_un holds 107 bytes; the longest name below a runtime directory is `.s.PGSQL.5432.lock`.
 LONGEST_SOCKET_DIR = 85
+LONGEST_SOCKET_PATH = 107
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Environment:
     sip_port: int
     sips_port: int
     peer_port: int
+    peer_socket: Path | None
     public_uri: str
     outbound_proxy: str
     database_url: str
@@ -50,7 +52,7 @@ def runtime_dir(state_dir: Path) -> Path:
 
 
 def read_environment(environ: dict[str, str] | None = None) -> Environment:
-    """Read the environment; raises ValueError naming the variable that is no port number."""
+    """Read the environment; raises ValueError naming the variable that makes no sense."""
     env = dict(os.environ) if environ is None else environ
     state_dir = Path(env.get("PSAP_STATE_DIR") or PROJECT_ROOT / "var").expanduser().resolve()
     sockets = runtime_dir(state_dir)
@@ -64,6 +66,7 @@ def read_environment(environ: dict[str, str] | None = None) -> Environment:
         sip_port=sip_port,
         sips_port=_port(env, "PSAP_SIPS_PORT", 5061),
         peer_port=_port(env, "PSAP_PEER_PORT", 8443),
+        peer_socket=_socket(env, "PSAP_PEER_SOCKET"),
         public_uri=env.get("PSAP_PUBLIC_URI") or f"sip:psap@{shown_host}:{sip_port}",
         outbound_proxy=env.get("PSAP_OUTBOUND_PROXY") or "",
         database_url=env.get("DATABASE_URL")
@@ -79,3 +82,13 @@ def _port(env: dict[str, str], name: str, default: int) -> int:
     if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
         raise ValueError(f"{name} is no port number: {value!r}")
     return int(value)
+
+
+def _socket(env: dict[str, str], name: str) -> Path | None:
+    value = env.get(name)
+    if not value:
+        return None
+    path = Path(value).expanduser().absolute()
+    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        raise ValueError(f"{name} is too long for a socket: {value!r}")
+    return path
