@@ -26,6 +26,8 @@ COMMANDS = (
     "call-back",
     "fetch-reference",
     "report-source",
+    "accept-offer",
+    "decline-offer",
     "catch-up",
 )
 COMMANDS_OF_ROLE = {CALL_TAKER: COMMANDS, SUPERVISOR: COMMANDS}

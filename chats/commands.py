@@ -22,6 +22,7 @@ from chats.services.release_chat import release_chat
 from chats.services.report_source import report_source
 from chats.services.send_text import send_text
 from chats.services.take_back import take_back
+from chats.services.transfers.offers import accept_offer, decline_offer
 from psap.models import User
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Command:
     @property
     def names_chat(self) -> bool:
         """Whether it is about one chat."""
-        return self.do in SERVICES
+        return self.do in SERVICES and self.do not in OF_OFFERS
 
     @property
     def chat_id(self) -> int:
@@ -210,6 +211,21 @@ def _take_back(command: Command, user: User, now: datetime) -> Reply:
     return {}
 
 
+def _accept_offer(command: Command, user: User, now: datetime) -> Reply:
+    accept_offer(transfer_id=command.number("offer"), call_taker=user, now=now)
+    return {}
+
+
+def _decline_offer(command: Command, user: User, now: datetime) -> Reply:
+    decline_offer(
+        transfer_id=command.number("offer"),
+        call_taker=user,
+        reason=command.text("reason", ""),
+        now=now,
+    )
+    return {}
+
+
 SERVICES: Mapping[str, Callable[[Command, User, datetime], Reply]] = {
     "claim": _claim,
     "release": _release,
@@ -220,4 +236,7 @@ SERVICES: Mapping[str, Callable[[Command, User, datetime], Reply]] = {
     "call-back": _call_back,
     "fetch-reference": _fetch_reference,
     "report-source": _report_source,
+    "accept-offer": _accept_offer,
+    "decline-offer": _decline_offer,
 }
+OF_OFFERS = ("accept-offer", "decline-offer")

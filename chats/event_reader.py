@@ -16,6 +16,7 @@ from chats.rows import (
     MessageRow,
     ReferenceRow,
     ReportRow,
+    TransferRow,
 )
 from chats.selectors import EventBatch
 
@@ -84,6 +85,12 @@ class EventReader:
         self._snapshot = found[0][0]
         return batch
 
+    async def offers(self, connection: Connection, known: Sequence[int]) -> list[TransferRow]:
+        """Return the open offers of peers, and the `known` ones as they stand now."""
+        found = await _fetch(connection, rows.OFFERS, [list(known)])
+        await connection.commit()
+        return [TransferRow(*row) for row in found]
+
     async def signs(self, connection: Connection) -> dict[int, datetime]:
         """Return the signs of life of chats in the queue that are newer than those before."""
         since = self._newest_sign and self._newest_sign - _SIGNS_OVERLAP
@@ -106,13 +113,9 @@ async def _complete(connection: Connection, events: list[EventRow]) -> EventBatc
     chats = list({event.chat_id for event in events})
     messages = list({e.message_id for e in events if e.message_id is not None})
     # What an event brought is looked for where its data says that there is something.
-    located = [e.message_id for e in events if e.message_id and e.data.get("fixes")]
+    located = [e.message_id for e in events if e.message_id and _has_fixes(e)]
     with_data = [e.message_id for e in events if e.kind in _BRINGS_DATA and _has_data(e)]
-    naming = [
-        e.message_id
-        for e in events
-        if e.message_id and ("references" in e.data or "reference" in e.data)
-    ]
+    naming = [e.message_id for e in events if e.message_id and _names_references(e)]
     reported = [e.chat_id for e in events if e.kind == "source-reported"]
     return EventBatch(
         events=events,
@@ -130,11 +133,24 @@ async def _complete(connection: Connection, events: list[EventRow]) -> EventBatc
     )
 
 
-_BRINGS_DATA = ("message-received", "data-fetched")
+_BRINGS_DATA = ("message-received", "message-imported", "data-fetched")
 
 
 def _has_data(event: EventRow) -> bool:
-    return bool(event.data.get("parts") or event.data.get("blocks"))
+    return bool(event.data.get("parts") or event.data.get("blocks")) or _was_read(event)
+
+
+def _has_fixes(event: EventRow) -> bool:
+    return bool(event.data.get("fixes"))
+
+
+def _names_references(event: EventRow) -> bool:
+    return "references" in event.data or "reference" in event.data or _was_read(event)
+
+
+def _was_read(event: EventRow) -> bool:
+    """Whether a message that was taken over brought what its transferor had read from it."""
+    return event.kind == "message-imported" and "readingsSha256" in event.data
 
 
 async def _rows(

@@ -65,7 +65,7 @@ class _Brought:
                 event.data["sipStatus"],
             )
             return {"relays": [wire.relay(row)]}
-        if event.kind == "message-received":
+        if event.kind in _MESSAGES:
             source: _Source = ("message", event.message_id or 0)
         elif "reference" in event.data:
             source = ("reference", int(event.data["reference"]))
@@ -75,17 +75,18 @@ class _Brought:
         else:
             return {}
         found = {"references": self._references.get(source, [])}
-        if event.kind in ("message-received", "location-fetched"):
+        if event.kind in (*_MESSAGES, "location-fetched"):
             # Of a reference that was asked more than once, what this answer brought is the end.
             fixes = self._fixes.get(source, [])
             found["fixes"] = fixes[-_count(event, "fixes") :] if source[0] == "reference" else fixes
-        if event.kind in ("message-received", "data-fetched"):
+        if event.kind in (*_MESSAGES, "data-fetched"):
             data = self._data.get(source, [])
             found["data"] = data[-_count(event, "blocks") :] if source[0] == "reference" else data
         return found
 
 
 _Source = tuple[str, int]
+_MESSAGES = ("message-received", "message-imported")
 _RELAYS = {"message-relayed": "relayed", "relay-failed": "failed"}
 
 

@@ -20,6 +20,7 @@ from chats.cancellation import is_cancelled
 from chats.database_threads import database_threads
 from chats.event_reader import Connection, EventReader, TooFarBehind
 from chats.frames import Frame, dump, event_frames
+from chats.rows import OPEN_OFFERS, TransferRow
 from psap.alarms import ALARM, Alarm, current_alarms
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Hub:
         self._connected = asyncio.Event()
         self._woken = asyncio.Event()
         self._alarms: list[wire.Json] = []
+        self._offers: list[TransferRow] = []
 
     @property
     def consoles(self) -> int:
@@ -145,12 +147,21 @@ class Hub:
             self.read_at = timezone.now()
             if batch is not None:
                 self._hand_out(event_frames(batch))
+            await self._tell_offers(connection)
             if started >= signs_due:
                 signs_due = started + SIGNS_EVERY
                 signs = await self._reader.signs(connection)
                 if signs:
                     self._hand_out([dump(wire.signs(self.read_at, signs))])
             await self._pause(started)
+
+    async def _tell_offers(self, connection: Connection) -> None:
+        """Tell consoles what peers offer, after the events: a chat comes before what names it."""
+        found = await self._reader.offers(connection, [row.id for row in self._offers])
+        if found == self._offers:
+            return
+        self._offers = [row for row in found if row.state in OPEN_OFFERS]
+        self._hand_out([dump(wire.offers(found))])
 
     async def _pause(self, started: float) -> None:
         try:

@@ -32,6 +32,7 @@ def open_console(session_key: str | None) -> Opening:
         peers=Peer.objects.filter(agreement=True),
         cards=cards,
         alarms=wire.alarms(current_alarms(now)),
+        offers=selectors.open_offers(),
     )
     return Opening(user, frame, {card.id: card.head_seq for card in cards})
 

@@ -5,7 +5,7 @@ hub's own connection read alike. Every statement takes one array of ids.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,30 @@ class FixRow:
     geometry: Mapping[str, Any] | None
     civic: Mapping[str, str] | None
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRow:
+    """One attempt to transfer a chat; `by_…` who asked for it (out) or answered it (in)."""
+
+    id: int
+    chat_id: int | None
+    side: str
+    state: str
+    peer: str
+    reason: str
+    cause: str
+    call_id: str
+    transfer_from: str
+    transfer_to: str
+    requested_at: datetime
+    due_at: datetime | None
+    expires_at: datetime | None
+    execution_expires_at: datetime | None
+    at_once: bool
+    automatic: bool
+    by_username: str | None
+    by_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +108,30 @@ class CardRow:
     references_unlisted: int
     references_failed: int
     fix: FixRow | None
+    transfer: TransferRow | None
 
     @classmethod
     def read(cls, *columns: Any) -> "CardRow":
-        """Build a card from a row of CARDS, whose tail is the latest fix."""
-        fix = columns[_CARD_COLUMNS:]
-        return cls(*columns[:_CARD_COLUMNS], FixRow(*fix) if fix[0] is not None else None)
+        """Build a card from a row of CARDS, whose tail is the latest fix and transfer."""
+        fix = columns[_CARD_COLUMNS:_CARD_AND_FIX_COLUMNS]
+        transfer = columns[_CARD_AND_FIX_COLUMNS:]
+        return cls(
+            *columns[:_CARD_COLUMNS],
+            FixRow(*fix) if fix[0] is not None else None,
+            TransferRow(*transfer) if transfer[0] is not None else None,
+        )
 
 
 _CARD_COLUMNS = 39
+_CARD_AND_FIX_COLUMNS = _CARD_COLUMNS + len(fields(FixRow))
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """A message either way; `parts` in their order, digests in hexadecimal."""
+    """A message either way; `parts` in their order, digests in hexadecimal.
+
+    `origin` and `role` say of one that was taken over whose record it is from, and who wrote it.
+    """
 
     id: int
     chat_id: int
@@ -112,6 +146,8 @@ class MessageRow:
     author_name: str | None
     at: datetime
     flags: list[str]
+    origin: str
+    role: str
     parts: list[Mapping[str, Any]] | None
 
 
@@ -168,6 +204,16 @@ class RelayRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteRow:
+    """What a PSAP has noted about a chat; `origin` its URI, empty for ours."""
+
+    id: int
+    at: datetime
+    text: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """Something that happened to a chat; `hash` in hexadecimal."""
 
@@ -195,6 +241,25 @@ _FIXES = (
 FIXES_OF_CHATS = f"{_FIXES} WHERE f.chat_id = ANY(%s) ORDER BY f.id"
 FIXES_OF_MESSAGES = f"{_FIXES} WHERE f.chat_id = ANY(%s) AND f.message_id = ANY(%s) ORDER BY f.id"
 
+# Who asked stands in a row of ours to give a chat away, who answered in one of an offer to us.
+_TRANSFERS = (
+    "SELECT t.id, t.chat_id, t.side, t.state, t.peer_name, t.reason, t.cause, t.call_id,"  # noqa: S608
+    " t.transfer_from, t.transfer_to, t.requested_at, t.due_at, t.expires_at,"
+    " t.execution_expires_at, t.at_once, t.automatic, tu.username,"
+    f" {_NAME.format('tu')}"
+    " FROM chats_transfer t"
+    " LEFT JOIN psap_user tu ON tu.id = coalesce(t.answered_by_id, t.requested_by_id)"
+)
+TRANSFERS_OF_CHATS = f"{_TRANSFERS} WHERE t.chat_id = ANY(%s) ORDER BY t.id"
+OPEN_OFFERS = ("offered", "accepted", "executing")
+# The open ones, all of which have a due_at, and how those fare that were open before.
+OFFERS = (
+    f"{_TRANSFERS} WHERE t.due_at IS NOT NULL AND t.side = 'in' AND t.state IN {OPEN_OFFERS}"
+    f" UNION ALL {_TRANSFERS} WHERE t.id = ANY(%s)"
+    f" AND NOT (t.due_at IS NOT NULL AND t.side = 'in' AND t.state IN {OPEN_OFFERS})"
+    " ORDER BY 1"
+)
+
 # A card is read with each event: what it costs must not grow with the chat.
 _LOOKED_AT = 1000
 _POSITIONS_LOOKED_AT = 100
@@ -213,7 +278,7 @@ SELECT c.id, c.head_seq, c.call_id, c.service, c.session, c.ended_by, c.liveness
   c.test, c.alert, c.silent, c.unprotected, c.priority, c.came_from, c.gone_to,
   c.dialect, c.dialect <> '' OR coalesce(l.on_redirect, false),
   c.dialect <> '' OR coalesce(l.on_transfer, false), r.pending, r.unlisted, r.failed,
-  f.*
+  f.*, h.*
 FROM chats_chat c
 LEFT JOIN psap_user u ON u.id = c.owner_id
 LEFT JOIN LATERAL (
@@ -233,12 +298,13 @@ LEFT JOIN LATERAL ({_FIXES} WHERE f.id = coalesce(
     WHERE late.latitude IS NOT NULL ORDER BY late.id DESC LIMIT 1),
   (SELECT max(p.id) FROM chats_locationfix p WHERE p.chat_id = c.id)
 )) f ON true
+LEFT JOIN LATERAL ({_TRANSFERS} WHERE t.chat_id = c.id ORDER BY t.id DESC LIMIT 1) h ON true
 WHERE c.id = ANY(%s) ORDER BY c.id
 """  # noqa: S608
 
 _MESSAGES = f"""
 SELECT m.id, m.chat_id, m.direction, m.type, m.msg_id, m.text, m.status, m.sip_status, o.cause,
-  u.username, {_NAME.format("u")}, m.at, m.flags,
+  u.username, {_NAME.format("u")}, m.at, m.flags, m.origin, m.role,
   (SELECT json_agg(json_build_object('id', p.id::text, 'name', p.name,
      'contentType', p.content_type, 'size', p.size, 'sha256', encode(p.sha256, 'hex'),
      'flag', p.flag) ORDER BY p.position)
@@ -272,6 +338,10 @@ REPORTS_OF_CHATS = f"{_REPORTS} WHERE r.chat_id = ANY(%s) ORDER BY r.id"
 RELAYS_OF_CHATS = (
     "SELECT message_id, target, status, sip_status FROM chats_relay"
     " WHERE chat_id = ANY(%s) ORDER BY message_id"
+)
+
+NOTES_OF_CHATS = (
+    "SELECT id, at, text, origin FROM chats_note WHERE chat_id = ANY(%s) ORDER BY at, id"
 )
 
 EVENT_COLUMNS = (

@@ -18,9 +18,11 @@ from chats.rows import (
     EventRow,
     FixRow,
     MessageRow,
+    NoteRow,
     ReferenceRow,
     RelayRow,
     ReportRow,
+    TransferRow,
 )
 from psap.models import User
 
@@ -43,8 +45,11 @@ class Conversation:
     references: list[ReferenceRow]
     reports: list[ReportRow]
     relays: list[RelayRow]
+    transfers: list[TransferRow]
+    notes: list[NoteRow]
     events: list[EventRow]
     signalling: Mapping[str, Any]
+    psaps: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ def conversation(chat_id: int) -> Conversation | None:
         found = cards([chat_id])
         if not found:
             return None
+        signalling, psaps = Chat.objects.values_list("signalling", "psaps").get(pk=chat_id)
         return Conversation(
             chat=found[0],
             messages=[MessageRow(*row) for row in _fetch(rows.MESSAGES_OF_CHATS, ids)],
@@ -109,9 +115,17 @@ def conversation(chat_id: int) -> Conversation | None:
             references=[ReferenceRow(*row) for row in _fetch(rows.REFERENCES_OF_CHATS, ids)],
             reports=[ReportRow(*row) for row in _fetch(rows.REPORTS_OF_CHATS, ids)],
             relays=[RelayRow(*row) for row in _fetch(rows.RELAYS_OF_CHATS, ids)],
+            transfers=[TransferRow(*row) for row in _fetch(rows.TRANSFERS_OF_CHATS, ids)],
+            notes=[NoteRow(*row) for row in _fetch(rows.NOTES_OF_CHATS, ids)],
             events=[EventRow(*row) for row in _fetch(rows.EVENTS_OF_CHATS, ids)],
-            signalling=Chat.objects.values_list("signalling", flat=True).get(pk=chat_id),
+            signalling=signalling,
+            psaps=psaps,
         )
+
+
+def open_offers() -> list[TransferRow]:
+    """Return the offers of peers that ring, wait for their execution or are arriving."""
+    return [TransferRow(*row) for row in _fetch(rows.OFFERS, [[]])]
 
 
 def missed_events(seen: Mapping[int, int]) -> EventBatch:

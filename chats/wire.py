@@ -7,16 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chats.models import Disposition
+from chats.models import Direction, Disposition
 from chats.rows import (
+    OPEN_OFFERS,
     CardRow,
     DataRow,
     EventRow,
     FixRow,
     MessageRow,
+    NoteRow,
     ReferenceRow,
     RelayRow,
     ReportRow,
+    TransferRow,
 )
 from chats.selectors import Conversation
 from psap.alarms import Alarm
@@ -81,6 +84,7 @@ def card(row: CardRow) -> Json:
             "unlisted": row.references_unlisted,
             "failed": row.references_failed,
         },
+        "transfer": None if row.transfer is None else transfer(row.transfer),
     }
 
 
@@ -108,8 +112,16 @@ def message(row: MessageRow) -> Json:
         "author": _person(row.author_username, row.author_name),
         "at": time(row.at),
         "flags": row.flags,
+        "psap": row.origin,
+        "role": row.role or _role(row),
         "parts": [_part(row.chat_id, found) for found in row.parts or ()],
     }
+
+
+def _role(row: MessageRow) -> str:
+    if row.direction == Direction.IN:
+        return "caller"
+    return "system" if row.author_username is None else "calltaker"
 
 
 def _part(chat_id: int, found: Mapping[str, Any]) -> Json:
@@ -195,6 +207,58 @@ def relay(row: RelayRow) -> Json:
     }
 
 
+def transfer(row: TransferRow) -> Json:
+    """Return one attempt to transfer a chat, by us (`out`) or to us (`in`)."""
+    return {
+        "id": str(row.id),
+        "side": row.side,
+        "state": row.state,
+        "peer": row.peer,
+        "reason": row.reason,
+        "cause": row.cause,
+        "requestedAt": time(row.requested_at),
+        "dueAt": time_or_none(row.due_at),
+        "expiresAt": time_or_none(row.expires_at),
+        "executionExpiresAt": time_or_none(row.execution_expires_at),
+        "atOnce": row.at_once,
+        "by": _person(row.by_username, row.by_name),
+    }
+
+
+def offer(row: TransferRow) -> Json:
+    """Return a chat that a peer offers us; `dueAt` is when it ends by itself."""
+    return {
+        "id": str(row.id),
+        "state": row.state,
+        "peer": row.peer,
+        "from": row.transfer_from,
+        "to": row.transfer_to,
+        "callId": row.call_id,
+        "reason": row.reason,
+        "cause": row.cause,
+        "requestedAt": time(row.requested_at),
+        "dueAt": time_or_none(row.due_at),
+        "by": _person(row.by_username, row.by_name),
+        "automatic": row.automatic,
+        "chat": None if row.chat_id is None else str(row.chat_id),
+    }
+
+
+def offers(found: Iterable[TransferRow]) -> Json:
+    """Return the frame of the open offers; `ended` has those that were open before."""
+    found = list(found)
+    return {
+        "ev": "offers",
+        "offers": [offer(row) for row in found if row.state in OPEN_OFFERS],
+        "ended": [offer(row) for row in found if row.state not in OPEN_OFFERS],
+    }
+
+
+def note(row: NoteRow) -> Json:
+    """Return what a PSAP has noted about a chat; `psap` is empty for a note of ours."""
+    return {"id": str(row.id), "at": time(row.at), "text": row.text, "psap": row.origin}
+
+
 def history_event(row: EventRow) -> Json:
     """Return an event as the conversation lists it."""
     return {
@@ -252,6 +316,7 @@ def snapshot(
     peers: Iterable[Peer],
     cards: Iterable[CardRow],
     alarms: Iterable[Json] = (),
+    offers: Iterable[TransferRow] = (),
 ) -> Json:
     """Return the first frame of a console: who, where and every chat in the queue."""
     return {
@@ -268,13 +333,24 @@ def snapshot(
             "greeting": psap.greeting,
             "closingText": psap.closing_text,
             "redirectText": psap.redirect_text,
+            "transferText": psap.transfer_text,
             "lostAfter": psap.lost_after,
             "reports": bool(psap.bad_actor_url),
             "dispositions": [{"value": v, "label": str(name)} for v, name in Disposition.choices],
         },
-        "peers": [{"id": str(peer.pk), "name": peer.name, "uri": peer.uri} for peer in peers],
+        "peers": [_peer(peer) for peer in peers],
         "chats": [card(row) for row in cards],
         "alarms": list(alarms),
+        "offers": [offer(row) for row in offers],
+    }
+
+
+def _peer(peer: Peer) -> Json:
+    return {
+        "id": str(peer.pk),
+        "name": peer.name,
+        "uri": peer.uri,
+        "transfers": peer.takes_transfers,
     }
 
 
@@ -299,6 +375,9 @@ def conversation(found: Conversation) -> Json:
         "references": [reference(row) for row in found.references],
         "reports": [report(row) for row in found.reports],
         "relays": [relay(row) for row in found.relays],
+        "transfers": [transfer(row) for row in found.transfers],
+        "notes": [note(row) for row in found.notes],
+        "psaps": [dict(psap) for psap in found.psaps],
         "events": [history_event(row) for row in found.events],
     }
 

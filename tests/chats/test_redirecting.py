@@ -52,7 +52,8 @@ async def told(screen: Console, kind: str, number: int = 1) -> Frame:
 async def test_the_snapshot_says_where_chats_can_go(peer: Peer, desk: str):
     async with console(desk) as screen:
         snapshot = await screen.event("snapshot")
-    assert snapshot["peers"] == [{"id": str(peer.pk), "name": "B", "uri": TARGET}]
+    found = {"id": str(peer.pk), "name": "B", "uri": TARGET, "transfers": False}
+    assert snapshot["peers"] == [found]
     assert snapshot["psap"]["redirectText"] == "Wir verbinden Sie."
     assert {"redirect", "take-back"} <= set(snapshot["you"]["commands"])
 
