@@ -112,3 +112,27 @@ class ClientEndsSession(ChatError):
 class NotRedirecting(ChatError):
     code = "not-redirecting"
     detail = "This chat is not being redirected."
+
+
+class NoTransfers(ChatError):
+    """There is an agreement, and no URL to ask at: it can be redirected to, not transferred."""
+
+    code = "no-transfers"
+    detail = "This control room does not take transfers."
+
+
+class TransferUnderWay(ChatError):
+    code = "transfer-under-way"
+    detail = "This chat is being transferred already."
+
+
+class NoTransfer(ChatError):
+    code = "no-transfer"
+    detail = "There is no transfer of this chat for that."
+
+
+class TooLate(ChatError):
+    """The other PSAP has been asked to execute the transfer: now it or the deadline decides."""
+
+    code = "too-late"
+    detail = "The other control room is taking the chat over already."
