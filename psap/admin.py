@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
@@ -22,6 +22,7 @@ from psap.admin_read_only import ReadOnlyAdmin
 from psap.admin_secrets import KeepsSecret
 from psap.admin_trunk import TrunkForm
 from psap.models import LoginFailure, Psap, ServiceNumber, ServiceProcess, Trunk, User
+from psap.peer_checks import shortcomings_of_all
 from psap.roles import follow_roles
 
 admin.site.unregister(Group)  # roles are fixed; users get them in their own form
@@ -39,6 +40,20 @@ class PsapAdmin(admin.ModelAdmin):
         ("Test calls", {"fields": ("test_calls", "test_interval", "test_limit")}),
         ("Redirects", {"fields": ("redirect_text", "redirect_patience")}),
         (
+            "Transfers",
+            {
+                "fields": (
+                    "transfer_text",
+                    "arrival_text",
+                    "stop_patience",
+                    "transfer_margin",
+                    "largest_transfer",
+                    "peer_certificate",
+                    "peer_authorities",
+                )
+            },
+        ),
+        (
             "Reports of sources",
             {
                 "fields": (
@@ -50,6 +65,11 @@ class PsapAdmin(admin.ModelAdmin):
             },
         ),
     )
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        for problem in shortcomings_of_all():
+            messages.warning(request, problem.text)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not Psap.objects.exists()

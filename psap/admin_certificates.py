@@ -79,7 +79,7 @@ def _describe(form: forms.ModelForm, describe: Callable[[Any], None]) -> None:
 
 @admin.register(Certificate)
 class CertificateAdmin(KeepsSecret):
-    kept_in = "private_key"
+    kept_in = ("private_key",)
     form = CertificateForm
     list_display = ("name", "subject", "expires")
     readonly_fields = ("subject", "not_after")

@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 
-from psap.models import Psap, ServiceNumber
+from psap.models import Peer, Psap, ServiceNumber
+from psap.peer_checks import peer_speaking_for
 from psap.validation import (
     validate_number,
     validate_public_uri,
@@ -31,12 +32,22 @@ class PsapForm(forms.ModelForm):
             "test_limit",
             "redirect_text",
             "redirect_patience",
+            "transfer_text",
+            "arrival_text",
+            "stop_patience",
+            "transfer_margin",
+            "largest_transfer",
+            "peer_certificate",
+            "peer_authorities",
             "bad_actor_url",
             "bad_actor_format",
             "bad_actor_certificate",
             "bad_actor_authorities",
         )
-        widgets = {"bad_actor_authorities": forms.CheckboxSelectMultiple}
+        widgets = {
+            "bad_actor_authorities": forms.CheckboxSelectMultiple,
+            "peer_authorities": forms.CheckboxSelectMultiple,
+        }
 
     bad_actor_url = forms.URLField(
         label="Report sources to",
@@ -49,6 +60,8 @@ class PsapForm(forms.ModelForm):
     def clean_public_uri(self) -> str:
         value: str = self.cleaned_data["public_uri"].strip()
         validate_public_uri(value)
+        if (peer := peer_speaking_for(value, Peer.objects.all())) is not None:
+            raise forms.ValidationError(f"{value} is a URI of the peer “{peer.name}”.")
         return value
 
     def clean_bad_actor_url(self) -> str:

@@ -1,4 +1,4 @@
-"""Django system checks of the configuration: accounts that ask for what pjsua2 cannot do.
+"""Django system checks of the configuration: what pjsua2 cannot do, peers that do not fit.
 
 They read the database, and say nothing where it is not there or not migrated yet.
 """
@@ -10,8 +10,10 @@ from django.core.checks import CheckMessage, Warning, register
 from django.db import DatabaseError
 
 from psap.models import RegistrarLimit, SipAccount
+from psap.peer_checks import shortcomings_of_all
 
 TAG = "registrar"
+PEERS = "peers"
 NOT_TRIED = "What it cannot do is found when the registrar runs with this account."
 TLS_LIMITS = ("tls", "tls-1.3")
 
@@ -25,6 +27,15 @@ def check_accounts(**kwargs: Any) -> list[CheckMessage]:
     except DatabaseError:
         return []
     return [warning for account in accounts for warning in warnings_of(account, limits)]
+
+
+@register(PEERS)
+def check_peers(**kwargs: Any) -> list[CheckMessage]:
+    """Warn of peers whose settings do not fit together."""
+    try:
+        return [Warning(problem.text, id="psap.W003") for problem in shortcomings_of_all()]
+    except DatabaseError:
+        return []
 
 
 def warnings_of(account: SipAccount, limits: dict[str, str]) -> Iterator[CheckMessage]:

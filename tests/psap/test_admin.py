@@ -13,7 +13,6 @@ from psap.models import (
     CALL_TAKER,
     LimitedClient,
     LocationServer,
-    Peer,
     Psap,
     ServiceNumber,
     Trunk,
@@ -75,6 +74,7 @@ def test_every_page_of_the_admin_does_without_inline_code(admin: Client):
     for path in (
         "",
         "psap/psap/1/change/",
+        "psap/peer/add/",
         f"psap/trunk/{trunk.pk}/change/",
         f"psap/user/{user.pk}/change/",
         "psap/user/add/",
@@ -105,6 +105,11 @@ def test_there_is_one_psap_that_is_changed_but_never_added_or_deleted(admin: Cli
         "test_limit": 5,
         "redirect_text": "We pass you on.",
         "redirect_patience": 30,
+        "transfer_text": "We hand you over.",
+        "arrival_text": "You are with us now.",
+        "stop_patience": 8,
+        "transfer_margin": 4,
+        "largest_transfer": 30,
         "bad_actor_format": "application/json",
     }
     assert admin.post("/admin/psap/psap/1/change/", values).status_code == 302
@@ -112,6 +117,8 @@ def test_there_is_one_psap_that_is_changed_but_never_added_or_deleted(admin: Cli
     assert row.name == "PSAP Graz"
     assert (row.test_calls, row.test_interval, row.test_limit) == (False, 60, 5)
     assert (row.redirect_text, row.redirect_patience) == ("We pass you on.", 30)
+    assert (row.transfer_text, row.arrival_text) == ("We hand you over.", "You are with us now.")
+    assert (row.stop_patience, row.transfer_margin, row.largest_transfer) == (8, 4, 30)
     for url in ("https://bcf.example.org/BadActors", "http://127.0.0.1:8080/"):
         good = values | {"bad_actor_url": url}
         assert admin.post("/admin/psap/psap/1/change/", good).status_code == 302
@@ -204,18 +211,6 @@ def test_a_location_server_is_listed_as_urls_are_compared_with_it(admin: Client)
         assert LocationServer.objects.filter(host=stored).exists(), host
     twice = _errors(admin, path, {"host": "lis.example.org."})
     assert "already exists" in twice
-
-
-def test_a_peer_is_known_by_the_uris_that_apps_can_be_sent_to(admin: Client):
-    written = {"name": "Control room East", "agreement": "on"}
-    refused = _errors(admin, "/admin/psap/peer/add/", written | {"uris": "sip:east.example.org"})
-    assert "sip:psap@host" in refused
-    assert "required" in _errors(admin, "/admin/psap/peer/add/", written | {"uris": " "})
-    uris = "sip:psap@east.example.org  sip:east@example.org"
-    assert admin.post("/admin/psap/peer/add/", written | {"uris": uris}).status_code == 302
-    peer = Peer.objects.get()
-    assert peer.uris.split() == uris.split()
-    assert peer.uri == "sip:psap@east.example.org"
 
 
 def test_an_app_that_does_not_follow_is_known_from_the_start_and_others_can_be_added(admin: Client):

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from psap.models import ADMINISTRATOR, Certificate, SipAccount, Trunk, User
+from psap.models import ADMINISTRATOR, Certificate, Peer, SipAccount, Trunk, User
 from psap.roles import ensure_roles
 
 pytestmark = pytest.mark.django_db
@@ -38,9 +38,16 @@ def rows() -> None:
     Trunk.objects.create(name="north", username="psap", password=SECRET)
     SipAccount.objects.create(name="core", username="psap", password=SECRET, registrars="sip:c")
     Certificate.objects.create(name="ours", chain="-", private_key=SECRET)
+    Peer.objects.create(name="East", uris="sip:e@east", own_token=SECRET, token_sha256=SECRET)
 
 
-SECRETS = [("trunk", "password"), ("sipaccount", "password"), ("certificate", "private_key")]
+SECRETS = [
+    ("trunk", "password"),
+    ("sipaccount", "password"),
+    ("certificate", "private_key"),
+    ("peer", "own_token"),
+    ("peer", "token_sha256"),
+]
 
 
 @pytest.mark.parametrize(("model", "field"), SECRETS)
@@ -56,7 +63,8 @@ def test_no_page_shows_a_secret(
     request: pytest.FixtureRequest, who: str, model: str, field: str
 ) -> None:
     client: Client = request.getfixturevalue(who)
-    row = {"trunk": Trunk, "sipaccount": SipAccount, "certificate": Certificate}[model].objects
+    models = {"trunk": Trunk, "sipaccount": SipAccount, "certificate": Certificate, "peer": Peer}
+    row = models[model].objects
     for page in ("", f"{row.get().pk}/change/", f"{row.get().pk}/history/"):
         answer = client.get(f"/admin/psap/{model}/{page}")
         assert answer.status_code == 200
