@@ -64,7 +64,7 @@ def seed_demo(
 
     What an administrator changed or deleted stays so. A credentials file that is missing is made
     again, with new passwords for those demo users that there still are. With a directory for
-    `certificates` there is a TLS trunk too, with what `devca` makes.
+    `certificates` there are a TLS trunk and a port for peers too, with what `devca` makes.
     """
     ensure_roles()
     first = not Psap.objects.exists()

@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.db import transaction
 
 from psap.certificate_facts import describe_authority, describe_certificate
-from psap.models import Certificate, CertificateAuthority, Trunk, TrunkTransport
+from psap.models import Certificate, CertificateAuthority, Psap, Trunk, TrunkTransport
 
 VALID = timedelta(days=3650)
 CLIENT_NAME = "client.example.org"
@@ -84,9 +84,10 @@ def write_dev_certificates(directory: Path, *, names: Iterable[str], now: dateti
 
 @transaction.atomic
 def install_dev_certificates(directory: Path) -> Trunk:
-    """Load the files into this instance, with a TLS trunk that admits the client.
+    """Load the files into this instance: a TLS trunk that admits the client, and the peers' port.
 
-    Raises TrunkInTheWay rather than change a trunk that is not its own.
+    Raises TrunkInTheWay rather than change a trunk that is not its own. Where peers are shown
+    another certificate, that stays so.
     """
     text = {name: (directory / name).read_text() for name in FILES}
     in_the_way = Trunk.objects.filter(transport=TrunkTransport.TLS, port=None).exclude(name=TRUNK)
@@ -109,7 +110,18 @@ def install_dev_certificates(directory: Path) -> Trunk:
         trunk.allowed_names = f"{trunk.allowed_names} {CLIENT_NAME}".strip()
     trunk.save(update_fields=["certificate", "allowed_names"])
     trunk.authorities.add(authority)
+    _show_to_peers(certificate, authority)
     return trunk
+
+
+def _show_to_peers(certificate: Certificate, authority: CertificateAuthority) -> None:
+    """Have the interface for peers show the certificate and believe the authority."""
+    psap = Psap.objects.first()
+    if psap is None or psap.peer_certificate_id not in (None, certificate.pk):
+        return
+    psap.peer_certificate = certificate
+    psap.save(update_fields=["peer_certificate"])
+    psap.peer_authorities.add(authority)
 
 
 def _new_authority(now: datetime) -> _Authority:

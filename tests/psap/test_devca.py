@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from psap.certificates import identity_of, read_certificates, read_chain, require_key_of
 from psap.demo import seed_demo
 from psap.devca import CLIENT_NAME, FILES, own_names
-from psap.models import Certificate, CertificateAuthority, Trunk
+from psap.models import Certificate, CertificateAuthority, Psap, Trunk
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +81,21 @@ def test_it_changes_no_trunk_that_is_not_its_own(tmp_path: Path):
     assert not Certificate.objects.exists()
 
 
+def test_it_is_shown_to_peers_unless_something_else_is(tmp_path: Path):
+    """Two instances that install the same files are believed by each other."""
+    psap = Psap.objects.create(pk=1, name="Demo", public_uri="sip:psap@127.0.0.1")
+    assert "peers are shown “psap.pem”" in run(tmp_path, "--install")
+    psap.refresh_from_db()
+    assert psap.peer_certificate == Certificate.objects.get()
+    assert list(psap.peer_authorities.all()) == [CertificateAuthority.objects.get()]
+    psap.peer_certificate = Certificate.objects.create(name="ESInet", chain="-", private_key="-")
+    psap.save()
+    psap.peer_authorities.clear()
+    assert "left as it is" in run(tmp_path, "--install").splitlines()[-1]
+    psap.refresh_from_db()
+    assert psap.peer_certificate.name == "ESInet" and not psap.peer_authorities.exists()
+
+
 def test_the_demo_comes_with_tls(tmp_path: Path):
     values = {
         "public_uri": "sip:psap@127.0.0.1:5060",
@@ -91,6 +106,8 @@ def test_the_demo_comes_with_tls(tmp_path: Path):
     }
     seed_demo(**values)
     assert {trunk.name for trunk in Trunk.objects.all()} == {"default", "sips"}
+    psap = Psap.objects.get()
+    assert psap.peer_certificate is not None and psap.peer_authorities.count() == 1
     Trunk.objects.get(name="sips").delete()
     seed_demo(**values)  # what was deleted stays so
     assert {trunk.name for trunk in Trunk.objects.all()} == {"default"}

@@ -11,12 +11,14 @@ from django.core.management.base import BaseCommand, CommandError
 from psap.certificates import CertificateProblem
 from psap.devca import (
     CLIENT_NAME,
+    ROW,
     TRUNK,
     TrunkInTheWay,
     install_dev_certificates,
     own_names,
     write_dev_certificates,
 )
+from psap.models import Psap
 
 
 class Command(BaseCommand):
@@ -30,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--install",
             action="store_true",
-            help=f"also load them into this instance, with a TLS trunk “{TRUNK}”",
+            help=f"also load them into this instance: for a TLS trunk “{TRUNK}”, and for peers",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -52,3 +54,6 @@ class Command(BaseCommand):
         except (CertificateProblem, OSError) as error:
             raise CommandError(f"not installed: {error}") from error
         self.stdout.write(f"installed: trunk “{TRUNK}” admits {CLIENT_NAME}")
+        shown = Psap.objects.filter(peer_certificate__name=ROW).exists()
+        other = "peers are shown another certificate, left as it is"
+        self.stdout.write(f"{'peers are shown “psap.pem”' if shown else other}")
