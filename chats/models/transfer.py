@@ -151,6 +151,9 @@ class Transfer(models.Model):
             ),
             models.Index(fields=["call_id"], name="transfer_of_call"),
             models.Index(
+                fields=["ended_at"], condition=Q(ended_at__isnull=False), name="transfer_ended"
+            ),
+            models.Index(
                 fields=["requested_at"],
                 condition=Q(side="in", state__in=["offered", "accepted"]),
                 name="transfer_offers",
