@@ -121,7 +121,7 @@ def record_relay(outcome: RelayOutcome) -> bool:
         if chat.session == Session.REDIRECTING:
             go_over(chat=chat, now=outcome.at)
         elif chat.session == Session.STOPPED:  # by the app meanwhile: the target is told
-            _relay_held(chat, relay.target, relay.message_id, outcome.at)
+            relay_held(chat=chat, target=relay.target, after=relay.message_id, now=outcome.at)
     elif not relayed and chat.session in (Session.REDIRECTING, Session.REDIRECTED):
         chat.session_due = outcome.at
         chat.save(update_fields=["session_due"])
@@ -141,7 +141,7 @@ def go_over(*, chat: Chat, now: datetime) -> None:
         data={"target": chat.gone_to},
     )
     stop = redirecting_stop(chat)
-    _relay_held(chat, chat.gone_to, stop.pk if stop else 0, now)
+    relay_held(chat=chat, target=chat.gone_to, after=stop.pk if stop else 0, now=now)
     transaction.on_commit(wake_readers)
 
 
@@ -157,7 +157,11 @@ def relays_since(chat: Chat, message_id: int) -> list[Relay]:
     return list(relays.order_by("-message_id"))
 
 
-def _relay_held(chat: Chat, target: str, after: int, now: datetime) -> None:
+def relay_held(*, chat: Chat, target: str, after: int, now: datetime) -> None:
+    """Let what a locked chat's app wrote after the message `after` go on to the target, in order.
+
+    Heartbeats that brought nothing stay here; wake gateways (wakeup.OUTBOX) after the commit.
+    """
     held = Message.objects.filter(chat=chat, direction=Direction.IN, pk__gt=after, relay=None)
     Relay.objects.bulk_create(
         Relay(message=message, chat=chat, target=target, branch=new_branch(), due_at=now)

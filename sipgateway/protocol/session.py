@@ -6,10 +6,17 @@ transition stores the message.
 
     (no chat) ──start──> OPEN ──stop──> STOPPED ──start or text──> OPEN
     OPEN ──our stop|redirect/274──> REDIRECTING ──it has gone over──> REDIRECTED ──start──> OPEN
+    OPEN ──our stop|transfer/266──> TRANSFERRING ──handed over──> TRANSFERRED ──start──> OPEN
+    (handed over to us) ──> ARRIVING ──anything of the app──> OPEN
 
 A start leads to OPEN and is greeted with our start/257, whatever state the chat was in: the app
 has begun anew and becomes *started* by nothing else. One exception: a start|redirect/273 in a chat
-that we redirect is meant for the target and goes on to it, unless it comes back from there.
+that we redirect, or that another PSAP has, is meant for that one and goes on to it, unless it comes
+back from there.
+
+What reaches us while TRANSFERRING waits here, a stop too: it goes on when the transferee has the
+chat, and counts here when it comes back to us. Which of them happens is the transfer's to say
+(clause 6.2.6, docs/transfer.md), and SETTLE tells it that there is something to look at.
 
 A test call (clause 6.1.2.10) is STOPPED from its start and answered with our stop/258 alone.
 """
@@ -19,6 +26,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from types import MappingProxyType
 
 from sipgateway.protocol.identifiers import MessageType
@@ -33,6 +41,7 @@ class Session(enum.StrEnum):
     REDIRECTED = "redirected"
     TRANSFERRING = "transferring"
     TRANSFERRED = "transferred"
+    ARRIVING = "arriving"  # handed over to us; the app has not followed yet
 
 
 class Action(enum.Enum):
@@ -51,6 +60,7 @@ class Action(enum.Enum):
     RELAY = "relay"  # goes on to where the chat is now
     CLOSE_TEST = "close-test"  # a test: it does not ring
     ANSWER_TEST = "answer-test"  # with the automatic stop/258
+    SETTLE = "settle"  # a transfer may be decided by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +75,7 @@ _A, _S, _T = Action, Session, MessageType
 
 _STARTS = (_T.START, _T.START_REDIRECT)
 _PSAP_ONLY = (_T.START_TRANSFER, _T.STOP_TRANSFER, _T.STOP_REDIRECT)
-_ENDED = (_S.STOPPED,)
-_UNDER_WAY = (_S.REDIRECTING, _S.TRANSFERRING)
+_ELSEWHERE = (_S.REDIRECTED, _S.TRANSFERRED)
 
 _ALIVE = (_A.MARK_ALIVE, _A.STORE)
 _GREETED = (_A.GREET, _A.MARK_ALIVE, _A.STORE)
@@ -76,30 +85,30 @@ def _table() -> dict[tuple[Session, MessageType], Transition]:
     table: dict[tuple[Session, MessageType], Transition] = {}
     for state in Session:
         for start in _STARTS:
-            again = () if state is _S.OPEN else (_A.REOPEN,)
+            again = () if state in (_S.OPEN, _S.ARRIVING) else (_A.REOPEN,)
             table[state, start] = Transition(_S.OPEN, (*again, *_GREETED))
-        table[state, _T.IN_CHAT] = Transition(state, _ALIVE)
-        table[state, _T.HEARTBEAT] = Transition(state, _ALIVE)
-        table[state, _T.HEARTBEAT_INACTIVE] = Transition(state, (_A.MARK_BACKGROUND, _A.STORE))
+        stays = _S.OPEN if state is _S.ARRIVING else state
+        table[state, _T.IN_CHAT] = Transition(stays, _ALIVE)
+        table[state, _T.HEARTBEAT] = Transition(stays, _ALIVE)
+        table[state, _T.HEARTBEAT_INACTIVE] = Transition(stays, (_A.MARK_BACKGROUND, _A.STORE))
         for odd in _PSAP_ONLY:
-            table[state, odd] = Transition(state, (_A.NOTE_UNKNOWN, *_ALIVE))
-    for state in (_S.OPEN, *_UNDER_WAY):
+            table[state, odd] = Transition(stays, (_A.NOTE_UNKNOWN, *_ALIVE))
         table[state, _T.STOP] = Transition(_S.STOPPED, (_A.MARK_ALIVE, _A.STORE, _A.END, _A.CANCEL))
-    for state in (*_ENDED, _S.TRANSFERRED):
-        table[state, _T.STOP] = Transition(state, (_A.STORE, _A.CANCEL))
-    for kind in _T:
+    table[_S.STOPPED, _T.STOP] = Transition(_S.STOPPED, (_A.STORE, _A.CANCEL))
+    table[_S.TRANSFERRING, _T.STOP] = Transition(_S.TRANSFERRING, _ALIVE)
+    for state, kind in product(_ELSEWHERE, _T):
         if kind is not _T.START:
             noted = (_A.NOTE_UNKNOWN,) if kind in _PSAP_ONLY else ()
             beat = _A.MARK_BACKGROUND if kind is _T.HEARTBEAT_INACTIVE else _A.MARK_ALIVE
-            table[_S.REDIRECTED, kind] = Transition(
-                _S.REDIRECTED, (*noted, beat, _A.STORE, _A.RELAY)
-            )
+            table[state, kind] = Transition(state, (*noted, beat, _A.STORE, _A.RELAY))
     table[_S.REDIRECTING, _T.START_REDIRECT] = Transition(_S.REDIRECTING, (*_ALIVE, _A.RELAY))
-    for state in _ENDED:
-        for kind in (_T.HEARTBEAT, _T.HEARTBEAT_INACTIVE, _T.IN_CHAT):
-            table[state, kind] = Transition(state, (_A.STORE,))
-        for odd in _PSAP_ONLY:
-            table[state, odd] = Transition(state, (_A.NOTE_UNKNOWN, _A.STORE))
+    for kind in (_T.HEARTBEAT, _T.HEARTBEAT_INACTIVE, _T.IN_CHAT):
+        table[_S.STOPPED, kind] = Transition(_S.STOPPED, (_A.STORE,))
+    for odd in _PSAP_ONLY:
+        table[_S.STOPPED, odd] = Transition(_S.STOPPED, (_A.NOTE_UNKNOWN, _A.STORE))
+    for state, kind in product((_S.TRANSFERRING, _S.ARRIVING), _T):
+        found = table[state, kind]
+        table[state, kind] = replace(found, actions=(*found.actions, _A.SETTLE))
     return table
 
 
@@ -158,7 +167,7 @@ def step(
         transition = TRANSITIONS[state, kind]
         if comes_back and kind is MessageType.START_REDIRECT:
             transition = TRANSITIONS[state, MessageType.START]
-        elif state in (Session.STOPPED, Session.TRANSFERRED):
+        elif state is Session.STOPPED:
             if kind is MessageType.START and test:
                 transition = _TEST_AGAIN
             elif has_text and kind in _SAYING:

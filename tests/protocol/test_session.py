@@ -14,7 +14,7 @@ from sipgateway.protocol.session import (
     step,
 )
 
-ENDING = (Session.OPEN, Session.REDIRECTING, Session.TRANSFERRING)
+ENDING = (Session.OPEN, Session.REDIRECTING, Session.ARRIVING)
 
 
 def actions(
@@ -70,7 +70,9 @@ def test_a_start_in_an_open_chat_is_greeted_again() -> None:
 
 
 STARTS = (MessageType.START, MessageType.START_REDIRECT)
-GONE = (Session.REDIRECTING, Session.REDIRECTED)
+GONE = (Session.REDIRECTING, Session.REDIRECTED, Session.TRANSFERRED)
+ELSEWHERE = (Session.REDIRECTED, Session.TRANSFERRED)
+NEVER_ENDED = (Session.OPEN, Session.ARRIVING)
 
 
 @pytest.mark.conformance("6.2.2-3", "6.2.7-7")
@@ -79,7 +81,7 @@ GONE = (Session.REDIRECTING, Session.REDIRECTED)
     [
         (session, start)
         for session, start in product(Session, STARTS)
-        if session is not Session.OPEN and (session, start) not in product(GONE, STARTS[1:])
+        if session not in NEVER_ENDED and (session, start) not in product(GONE, STARTS[1:])
     ],
 )
 def test_a_start_leads_to_an_open_session(session: Session, start: MessageType) -> None:
@@ -89,14 +91,14 @@ def test_a_start_leads_to_an_open_session(session: Session, start: MessageType) 
 
 
 @pytest.mark.parametrize("session", GONE)
-def test_a_273_in_a_chat_that_we_redirect_goes_on_to_the_target(session: Session) -> None:
+def test_a_273_in_a_chat_that_is_with_another_psap_goes_on_to_it(session: Session) -> None:
     transition = step(session, MessageType.START_REDIRECT, has_text=True)
     assert transition.new is session
     assert {Action.STORE, Action.RELAY} <= set(transition.actions)
     assert not {Action.GREET, Action.REOPEN} & set(transition.actions)
 
 
-@pytest.mark.parametrize("session", [state for state in Session if state is not Session.OPEN])
+@pytest.mark.parametrize("session", [state for state in Session if state not in NEVER_ENDED])
 def test_a_273_that_the_target_sends_back_opens_the_chat_here(session: Session) -> None:
     transition = step(session, MessageType.START_REDIRECT, has_text=True, comes_back=True)
     assert transition.new is Session.OPEN
@@ -105,9 +107,12 @@ def test_a_273_that_the_target_sends_back_opens_the_chat_here(session: Session) 
 
 @pytest.mark.parametrize("msg_type", [258, 259, 260, 388, 265, 266, 274, 300])
 @pytest.mark.parametrize("has_text", [True, False])
-def test_all_that_comes_after_a_redirect_is_kept_and_goes_on(msg_type: int, has_text: bool) -> None:
-    transition = step(Session.REDIRECTED, msg_type, has_text=has_text)
-    assert transition.new is Session.REDIRECTED
+@pytest.mark.parametrize("session", ELSEWHERE)
+def test_all_that_comes_for_a_chat_that_has_left_is_kept_and_goes_on(
+    session: Session, msg_type: int, has_text: bool
+) -> None:
+    transition = step(session, msg_type, has_text=has_text)
+    assert transition.new is session
     assert {Action.STORE, Action.RELAY} <= set(transition.actions)
 
 
@@ -118,10 +123,41 @@ def test_what_comes_before_the_app_has_gone_over_waits_here(msg_type: int) -> No
     assert Action.RELAY not in transition.actions
 
 
-def test_a_text_after_a_transfer_rings_here_again() -> None:
-    transition = step(Session.TRANSFERRED, MessageType.IN_CHAT, has_text=True)
+@pytest.mark.parametrize("msg_type", [258, 259, 260, 388, 265, 266, 274, 300])
+@pytest.mark.parametrize("has_text", [True, False])
+def test_what_comes_while_a_chat_is_handed_over_waits_here_a_stop_too(
+    msg_type: int, has_text: bool
+) -> None:
+    transition = step(Session.TRANSFERRING, msg_type, has_text=has_text)
+    assert transition.new is Session.TRANSFERRING
+    assert {Action.STORE, Action.SETTLE} <= set(transition.actions)
+    assert not {Action.RELAY, Action.END, Action.CANCEL} & set(transition.actions)
+
+
+@pytest.mark.parametrize("msg_type", [259, 260, 388, 265, 266, 274, 300])
+@pytest.mark.parametrize("has_text", [True, False])
+def test_whatever_an_app_writes_to_a_transferee_says_that_it_has_followed(
+    msg_type: int, has_text: bool
+) -> None:
+    transition = step(Session.ARRIVING, msg_type, has_text=has_text)
     assert transition.new is Session.OPEN
-    assert Action.REOPEN in transition.actions
+    assert {Action.STORE, Action.SETTLE} <= set(transition.actions)
+    assert not {Action.GREET, Action.REOPEN, Action.END} & set(transition.actions)
+
+
+def test_an_app_may_end_or_begin_anew_with_the_transferee() -> None:
+    ended = step(Session.ARRIVING, MessageType.STOP, has_text=False)
+    assert ended.new is Session.STOPPED
+    assert {Action.END, Action.CANCEL, Action.SETTLE} <= set(ended.actions)
+    begun = step(Session.ARRIVING, MessageType.START, has_text=True)
+    assert begun.new is Session.OPEN
+    assert {Action.GREET, Action.SETTLE} <= set(begun.actions)
+
+
+@pytest.mark.parametrize("session", [s for s in Session if s not in ("transferring", "arriving")])
+@pytest.mark.parametrize("msg_type", [257, 258, 259, 260])
+def test_nothing_but_a_transfer_under_way_is_settled(session: Session, msg_type: int) -> None:
+    assert Action.SETTLE not in actions(session, msg_type)
 
 
 @pytest.mark.conformance("6.1.2.10-3", "6.1.2.10-10")

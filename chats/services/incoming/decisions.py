@@ -19,7 +19,7 @@ from chats.services.incoming.records import (
 )
 from chats.services.message_types import IN_CHAT, STARTS
 
-ENDED = Session.STOPPED.value
+ENDED, ARRIVING = Session.STOPPED.value, Session.ARRIVING.value
 # What a device adds by itself, or what is shown as text; any other part was chosen by a human.
 AUTOMATIC = (
     "text/",
@@ -92,6 +92,8 @@ def decide(
             test=chat.test and (message.test or message.msg_type not in STARTS),
             comes_back=bool(chat.gone_to) and same_address(message.came_from, chat.gone_to),
         )
+        if not vouched and before == ARRIVING:  # no proof that the app has followed us
+            step = step._replace(session=before)
         chat.changed = chat.changed or before != step.session
         chat.session = step.session
         decision = Decision(message, chat, is_new, step, before)

@@ -30,7 +30,8 @@ from chats.services.texts import text_digest
 IN_MESSAGE, OUT_MESSAGE = Direction.IN.value, Direction.OUT.value
 RECEIVED, QUEUED = DeliveryStatus.RECEIVED.value, DeliveryStatus.QUEUED.value
 CANCELLED = DeliveryStatus.CANCELLED.value
-LEAVING = frozenset({Session.REDIRECTING.value, Session.REDIRECTED.value})
+REDIRECTS = frozenset({Session.REDIRECTING.value, Session.REDIRECTED.value})
+ARRIVING = Session.ARRIVING.value
 # How long the answer to a test waits for a location that has to be fetched.
 TEST_PATIENCE = timedelta(seconds=5)
 
@@ -44,6 +45,7 @@ class Rows:
         self.outbox: list[tuple[Any, ...]] = []
         self.relays: list[tuple[Any, ...]] = []
         self.cancelled: list[tuple[int]] = []
+        self.transfers = 0  # messages that may decide one
         self.events = EventRows()
         self._rules = rules
         self._unsent = unsent
@@ -58,10 +60,14 @@ class Rows:
             self._reopen(chat, message, before=decision.before)
         if "mark-recovered" in actions and not chat.recovered:
             chat.recovered = chat.changed = True
+        if "settle" in actions:
+            self.transfers += 1
+            if decision.before == ARRIVING != decision.step.session:
+                self._ring(chat, message.received_at)
         message_id = next(message_ids)
         self._receive(chat, message, message_id)
         if "relay" in actions:
-            self._relay(chat, message, message_id)
+            self._relay(decision, message_id)
         if "end" in actions:
             chat.ended_by, chat.ended_at = EndedBy.CALLER.value, message.received_at
             chat.changed = True
@@ -107,7 +113,7 @@ class Rows:
         data = {}
         if message.msg_type == START_REDIRECT and message.came_from:
             chat.came_from = data["cameFrom"] = message.came_from
-        elif before in LEAVING:
+        elif before in REDIRECTS:
             self.events.add(
                 chat,
                 "redirect-failed",
@@ -119,15 +125,28 @@ class Rows:
         if chat.disposition is not None:
             chat.disposition = chat.closed_at = chat.owner_id = None
             chat.ringing_since = message.received_at
+        self._ring(chat, message.received_at)
         self.events.add(chat, "session-reopened", at=message.received_at, actor=CALLER, data=data)
 
-    def _relay(self, chat: ChatState, message: IncomingMessage, message_id: int) -> None:
-        """Let a message go on to where its chat is now; who has not got it in time is told."""
+    def _ring(self, chat: ChatState, at: datetime) -> None:
+        """Let a chat ring that nobody has."""
+        if chat.owner_id is None and chat.ringing_since is None:
+            chat.ringing_since, chat.changed = at, True
+
+    def _relay(self, decision: Decision, message_id: int) -> None:
+        """Let a message go on to where its chat is now.
+
+        A redirect whose target has not got it in time has failed; a transferred chat has its
+        owner, whatever becomes of a late message.
+        """
+        message, chat = decision.message, decision.chat
         at = message.received_at
         due = at + self._rules.redirect_patience
         self.relays.append(
             (message_id, chat.id, chat.gone_to, new_branch(), RelayStatus.QUEUED.value, at)
         )
+        if decision.step.session not in REDIRECTS:
+            return
         if chat.session_due is None or (message.msg_type == START_REDIRECT):
             chat.session_due, chat.changed = max(due, chat.session_due or due), True
 

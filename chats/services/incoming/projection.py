@@ -42,6 +42,7 @@ class Projection:
     queued_answers: int = 0
     errands: int = 0
     relays: int = 0
+    transfers: int = 0
 
 
 class _KnownChat(NamedTuple):
@@ -104,6 +105,7 @@ async def project_messages(
     projection.queued_answers = answers
     projection.errands = len(rows.contents.references)
     projection.relays = len(rows.relays)
+    projection.transfers = rows.transfers
     await _write(connection, rows, projection.chats)
     return projection
 
