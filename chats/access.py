@@ -22,6 +22,8 @@ COMMANDS = (
     "send",
     "close",
     "redirect",
+    "transfer",
+    "hand-over",
     "take-back",
     "call-back",
     "fetch-reference",

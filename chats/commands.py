@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from chats import access
-from chats.selectors import EventBatch, missed_events
+from chats.selectors import EventBatch, is_transfer_under_way, missed_events
 from chats.services.call_back import call_back
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
@@ -22,7 +22,10 @@ from chats.services.release_chat import release_chat
 from chats.services.report_source import report_source
 from chats.services.send_text import send_text
 from chats.services.take_back import take_back
+from chats.services.transfers.call_off import call_off
+from chats.services.transfers.handing_over import hand_over
 from chats.services.transfers.offers import accept_offer, decline_offer
+from chats.services.transfers.request import request_transfer
 from psap.models import User
 
 logger = logging.getLogger(__name__)
@@ -206,8 +209,29 @@ def _call_back(command: Command, user: User, now: datetime) -> Reply:
     return {"message": str(message.pk)}
 
 
+def _transfer(command: Command, user: User, now: datetime) -> Reply:
+    transfer = request_transfer(
+        chat_id=command.chat_id,
+        call_taker=user,
+        peer_id=command.number("peer"),
+        reason=command.text("reason", ""),
+        text=command.text("text", ""),
+        override=command.content.get("override") is True,
+        at_once=command.content.get("atOnce") is not False,
+        now=now,
+    )
+    return {"transfer": str(transfer.pk)}
+
+
+def _hand_over(command: Command, user: User, now: datetime) -> Reply:
+    hand_over(chat_id=command.chat_id, call_taker=user, now=now)
+    return {}
+
+
 def _take_back(command: Command, user: User, now: datetime) -> Reply:
-    take_back(chat_id=command.chat_id, call_taker=user, now=now)
+    # Either service refuses what has ended meanwhile.
+    keep = call_off if is_transfer_under_way(command.chat_id) else take_back
+    keep(chat_id=command.chat_id, call_taker=user, now=now)
     return {}
 
 
@@ -232,6 +256,8 @@ SERVICES: Mapping[str, Callable[[Command, User, datetime], Reply]] = {
     "send": _send,
     "close": _close,
     "redirect": _redirect,
+    "transfer": _transfer,
+    "hand-over": _hand_over,
     "take-back": _take_back,
     "call-back": _call_back,
     "fetch-reference": _fetch_reference,
