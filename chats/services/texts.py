@@ -14,6 +14,13 @@ def clean_text(text: str) -> str:
     """
     if len(text) > LONGEST_TEXT:
         raise TextTooLong
+    return storable_text(text)
+
+
+def storable_text(text: str) -> str:
+    """Make any string one that PostgreSQL stores: NUL becomes U+2400, lone surrogates U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text
     shown = text.replace("\0", "␀")
     return shown.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
