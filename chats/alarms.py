@@ -1,18 +1,26 @@
 """What is wrong with chats as a whole: alarms that the configuration's side cannot know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.db import connection
 
-from chats.models import SetAside
+from chats.models import SetAside, Transfer, TransferSide, TransferState
 from psap.alarms import ALARM, WARNING, Alarm
 
 OVERDUE_AFTER = timedelta(seconds=60)
+# The chat's own card goes on saying why; this is to make everybody look.
+FAILURE_IS_TOLD_FOR = timedelta(minutes=5)
+CALL_OVERDUE_AFTER = timedelta(seconds=10)
+MOST_NAMED = 3
 
 _OLDEST_DUE = """
 SELECT min(o.due_at) FROM chats_message m JOIN chats_outboxentry o ON o.message_id = m.id
 WHERE m.status IN ('queued', 'sending')
+"""
+_OLDEST_CALL = """
+SELECT min(call_due_at) FROM chats_transfer
+WHERE call_due_at IS NOT NULL AND (lease_until IS NULL OR lease_until < %s)
 """
 
 
@@ -30,6 +38,68 @@ def messages_on_no_chat(now: datetime) -> Iterator[Alarm]:
     if first is not None:
         text = "Messages could be put on no chat. Read them on the status page."
         yield Alarm("messages-set-aside", ALARM, text, first)
+
+
+def custody_uncertain(now: datetime) -> Iterator[Alarm]:
+    """Say that nobody knows which of two PSAPs an app follows; both are responsible meanwhile.
+
+    A chat that has been closed out here is dealt with.
+    """
+    rows = Transfer.objects.filter(
+        due_at__isnull=False, state=TransferState.UNCERTAIN, chat__disposition=None
+    )
+    found = list(rows.order_by("executed_at").values_list("peer_name", "executed_at"))
+    if found:
+        text = (
+            f"It is uncertain who has {_chats(len(found))}: we or {_names(p for p, _ in found)}. "
+            "Go on as if it were ours until that is known."
+        )
+        yield Alarm("custody-uncertain", ALARM, text, found[0][1])
+
+
+def failed_transfers(now: datetime) -> Iterator[Alarm]:
+    """Say that transfers have failed within the last minutes: out, the chat is here again."""
+    rows = Transfer.objects.filter(
+        ended_at__gt=now - FAILURE_IS_TOLD_FOR, state=TransferState.FAILED
+    ).order_by("ended_at")
+    failed = list(rows.values_list("side", "peer_name", "ended_at"))
+    out = [(peer, at) for side, peer, at in failed if side == TransferSide.OUT]
+    taken = [(peer, at) for side, peer, at in failed if side == TransferSide.IN]
+    if out:
+        peers = _names(peer for peer, _ in out)
+        text = f"{_chats(len(out))} could not be transferred to {peers}, and stayed here."
+        yield Alarm("transfer-failed", ALARM, text[0].upper() + text[1:], out[0][1])
+    if taken:
+        peers = _names(peer for peer, _ in taken)
+        text = f"{_chats(len(taken))} of {peers} could not be taken over."
+        yield Alarm("transfer-not-taken", WARNING, text[0].upper() + text[1:], taken[0][1])
+
+
+def calls_to_peers(now: datetime) -> Iterator[Alarm]:
+    """Say that peers are not asked though it is time: no worker does it."""
+    oldest = oldest_call(now)
+    if oldest is not None and now - oldest > CALL_OVERDUE_AFTER:
+        text = "Transfers wait: for more than ten seconds nobody has asked the peer."
+        yield Alarm("transfers-behind", ALARM, text, oldest)
+
+
+def oldest_call(now: datetime) -> datetime | None:
+    """Return since when the first call to a peer has been due that nobody makes just now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDEST_CALL, [now])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _chats(number: int) -> str:
+    return "a chat" if number == 1 else f"{number} chats"
+
+
+def _names(peers: Iterable[str]) -> str:
+    names = list(dict.fromkeys(f"“{peer}”" for peer in peers))
+    rest = len(names) - MOST_NAMED
+    shown = names[:MOST_NAMED] + ([f"{rest} more"] if rest > 0 else [])
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def oldest_due() -> datetime | None:

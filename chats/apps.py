@@ -8,12 +8,22 @@ class ChatsConfig(AppConfig):
     verbose_name = "Chats"
 
     def ready(self) -> None:
-        from chats.alarms import messages_on_no_chat, outgoing_messages  # models, only now
-        from chats.figures import chat_figures
+        from chats.alarms import (  # models, only now
+            calls_to_peers,
+            custody_uncertain,
+            failed_transfers,
+            messages_on_no_chat,
+            outgoing_messages,
+        )
+        from chats.figures import chat_figures, transfer_figures
         from chats.set_aside import messages_set_aside
         from psap import alarms, figures, status
 
         alarms.register(messages_on_no_chat)
         alarms.register(outgoing_messages)
+        alarms.register(custody_uncertain)
+        alarms.register(failed_transfers)
+        alarms.register(calls_to_peers)
         figures.register(chat_figures)
+        figures.register(transfer_figures)
         status.show_messages(messages_set_aside)

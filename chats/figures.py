@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from chats.alarms import oldest_due
+from chats.alarms import oldest_call, oldest_due
 
 _CHATS = """
 SELECT session, liveness, count(*) FROM chats_chat WHERE disposition IS NULL GROUP BY 1, 2
@@ -27,6 +27,48 @@ SELECT (SELECT count(*) FROM chats_setaside),
     (SELECT count(*) FROM chats_sourcereport r JOIN chats_chat c ON c.id = r.chat_id
      WHERE c.disposition IS NULL AND r.status = 'failed')
 """
+# Each by a partial index of its own.
+_TRANSFERS = """
+SELECT side, state, count(*) FROM chats_transfer WHERE due_at IS NOT NULL GROUP BY 1, 2
+ORDER BY 1, 2
+"""
+_ENDED_TRANSFERS = """
+SELECT side, state, count(*) FROM chats_transfer WHERE ended_at > %s GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_OFFERS = """
+SELECT count(*) FILTER (WHERE state = 'offered'),
+    min(requested_at) FILTER (WHERE state = 'offered')
+FROM chats_transfer WHERE side = 'in' AND state IN ('offered', 'accepted')
+"""
+_FETCHES = """
+SELECT status, count(*) FROM chats_attachmentfetch WHERE status <> 'fetched' GROUP BY 1 ORDER BY 1
+"""
+A_DAY = timedelta(days=1)
+
+
+def transfer_figures() -> dict[str, Any]:
+    """Return the figures of transfers: under way, ended within a day, offers, calls that wait."""
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(_TRANSFERS)
+        under_way = [list(row) for row in cursor.fetchall()]
+        cursor.execute(_ENDED_TRANSFERS, [now - A_DAY])
+        ended = [list(row) for row in cursor.fetchall()]
+        cursor.execute(_OFFERS)
+        offers, offered = cursor.fetchone()
+        cursor.execute(_FETCHES)
+        fetches = [list(row) for row in cursor.fetchall()]
+    due = oldest_call(now)
+    return {
+        "leitstand_transfers": under_way,
+        "leitstand_transfers_ended_within_a_day": ended,
+        "leitstand_transfer_offers_waiting": offers,
+        "leitstand_transfer_offers_waiting_longest_seconds": (
+            _seconds(now - offered) if offered else 0
+        ),
+        "leitstand_transfer_oldest_call_due_seconds": _seconds(now - due) if due else 0,
+        "leitstand_attachment_fetches": fetches,
+    }
 
 
 def chat_figures() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from chats.services.chain_heads import export_heads
 from chats.services.receipts import purge_receipts
+from chats.services.transfers.forget import forget_bodies, forget_offers
 
 HEADS_DIRECTORY = "chain-heads"
 
@@ -14,6 +15,14 @@ HEADS_DIRECTORY = "chain-heads"
 def purge_old_receipts() -> None:
     """Forget the receipts of commands older than a day."""
     purge_receipts(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def forget_old_transfers() -> None:
+    """Drop what was sent of transfers a day after their end, and offers that came to nothing."""
+    now = timezone.now()
+    forget_bodies(now=now)
+    forget_offers(now=now)
 
 
 @shared_task(ignore_result=True)

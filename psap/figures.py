@@ -90,6 +90,28 @@ _DECLARED = (
     Metric("outbox_messages", GAUGE, "Messages of ours on their way.", ("status",)),
     Metric("outbox_oldest_due_seconds", GAUGE, "How long the first of them has been due."),
     Metric("set_aside_messages", GAUGE, "Messages that cannot be put on a chat."),
+    Metric("transfers", GAUGE, "Transfers between PSAPs under way.", ("side", "state")),
+    Metric(
+        "transfers_ended_within_a_day",
+        GAUGE,
+        "Transfers that ended within the last 24 hours, by how.",
+        ("side", "state"),
+    ),
+    Metric("transfer_offers_waiting", GAUGE, "Transfers offered to us that nobody has answered."),
+    Metric(
+        "transfer_offers_waiting_longest_seconds", GAUGE, "How long the first of them has rung."
+    ),
+    Metric(
+        "transfer_oldest_call_due_seconds",
+        GAUGE,
+        "How long the first call to a peer has been due that nobody makes.",
+    ),
+    Metric(
+        "attachment_fetches",
+        GAUGE,
+        "Attachments of transferred chats that came by link and are not here.",
+        ("status",),
+    ),
     Metric("references_failed", GAUGE, "Locations and data that could not be fetched."),
     Metric("reports_failed", GAUGE, "Reports of a source that were not taken."),
     Metric("certificate_days_left", GAUGE, "Days until a certificate expires.", ("certificate",)),

@@ -195,10 +195,27 @@ def _record(figures: dict[str, Any]) -> Iterator[Fact]:
     yield Fact("Messages to callers under way", _by_label(told, "leitstand_outbox_messages"))
     due = told.number("leitstand_outbox_oldest_due_seconds")
     yield Fact("First of them due for", f"{due:.0f} s", due > 60)
+    yield from _transfers(told)
     loose = told.number("leitstand_set_aside_messages")
     yield Fact("Messages on no chat", _whole(loose), loose > 0)
     yield Fact("Locations and data not fetched", _whole(told.number("leitstand_references_failed")))
     yield Fact("Reports of a source not taken", _whole(told.number("leitstand_reports_failed")))
+
+
+def _transfers(told: _Told) -> Iterator[Fact]:
+    """Of transfers between PSAPs; out: we give a chat away, in: we are offered it."""
+    under_way = told.labelled("leitstand_transfers")
+    grave = any("uncertain" in labels for labels, _ in under_way)
+    yield Fact("Transfers under way", _by_labels(under_way), grave)
+    offers = told.number("leitstand_transfer_offers_waiting")
+    longest = told.number("leitstand_transfer_offers_waiting_longest_seconds")
+    shown = f"{offers:.0f}, the first for {longest:.0f} s" if offers else "none"
+    yield Fact("Offers of peers that ring", shown, offers > 0)
+    due = told.number("leitstand_transfer_oldest_call_due_seconds")
+    yield Fact("First call to a peer due for", f"{due:.0f} s", due > 10)
+    ended = told.labelled("leitstand_transfers_ended_within_a_day")
+    yield Fact("Transfers ended within a day", _by_labels(ended))
+    yield Fact("Attachments by link", _by_label(told, "leitstand_attachment_fetches"))
 
 
 def _accounts() -> Iterator[tuple[SipAccount, Registration | None]]:
@@ -221,7 +238,11 @@ def _papers(now: datetime) -> Iterator[Paper]:
 
 
 def _by_label(told: _Told, name: str) -> str:
-    found = [f"{labels[0]} {number:,.0f}" for labels, number in told.labelled(name) if number]
+    return _by_labels([(labels[:1], number) for labels, number in told.labelled(name)])
+
+
+def _by_labels(entries: list[tuple[list[Any], float]]) -> str:
+    found = [f"{' '.join(map(str, labels))} {number:,.0f}" for labels, number in entries if number]
     return ", ".join(found) or "none"
 
 

@@ -5,16 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('chats', '0009_transfers'),
-        ('psap', '0007_transfer_peers'),
+        ("chats", "0009_transfers"),
+        ("psap", "0007_transfer_peers"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('ended_at__isnull', False)), fields=['ended_at'], name='transfer_ended'),
+            model_name="transfer",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", False)),
+                fields=["ended_at"],
+                name="transfer_ended",
+            ),
         ),
     ]

@@ -23,5 +23,6 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "forget-old-transfers": {"task": "chats.tasks.forget_old_transfers", "schedule": 3600.0},
     "purge-old-receipts": {"task": "chats.tasks.purge_old_receipts", "schedule": 3600.0},
 }

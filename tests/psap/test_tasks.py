@@ -6,9 +6,12 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from chats.models import Transfer
+from chats.tasks import forget_old_transfers
 from psap import processes
 from psap.models import LoginFailure, ServiceProcess
 from psap.tasks import forget_old_rows, sign_tick, tick
+from tests.support.chats import open_chat
 
 pytestmark = pytest.mark.django_db
 EARLIER = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -63,3 +66,45 @@ def test_sessions_that_have_ended_are_deleted():
         )
     forget_old_rows()
     assert [session.session_key for session in Session.objects.all()] == ["running"]
+
+
+def _ended(days: float, **values) -> Transfer:
+    defaults = {
+        "side": "out",
+        "state": "done",
+        "peer_name": "East",
+        "call_id": "x",
+        "transfer_from": "sip:a@b",
+        "transfer_to": "sip:c@d",
+        "requested_at": timezone.now() - timedelta(days=days),
+        "ended_at": timezone.now() - timedelta(days=days),
+    }
+    return Transfer.objects.create(**defaults | values)
+
+
+def test_what_was_sent_of_a_transfer_is_dropped_a_day_after_its_end_and_its_digest_stays():
+    rows = [
+        _ended(0.9, execution=b"{}", execution_sha256=b"1"),
+        _ended(1.1, execution=b"{}", execution_sha256=b"2"),
+        _ended(9, execution=b"{}", execution_sha256=b"3", ended_at=None),
+    ]
+    forget_old_transfers()
+    for row, kept in zip(rows, (True, False, True), strict=True):
+        row.refresh_from_db()
+        assert (row.execution is not None) == kept
+        assert row.execution_sha256 is not None
+
+
+def test_offers_that_came_to_nothing_are_forgotten_after_a_month_and_no_others():
+    chat = open_chat("Hilfe")
+    kept = [
+        _ended(29, side="in", state="declined"),
+        _ended(31, side="in", state="done", chat=chat),
+        _ended(31, side="in", state="failed", chat=chat),
+        _ended(31, side="out", state="declined", chat=chat),
+        _ended(31, side="in", state="accepted", ended_at=None),
+    ]
+    for state in ("declined", "expired", "cancelled"):
+        _ended(31, side="in", state=state)
+    forget_old_transfers()
+    assert set(Transfer.objects.all()) == set(kept)
