@@ -9,6 +9,7 @@ from chats.services.locking import bounded_transaction, lock_own_chat
 from chats.services.message_types import START
 from chats.services.outbox import queue_message
 from chats.services.texts import clean_text
+from chats.services.transfers.attempts import is_under_way
 from psap.models import User
 
 CALLBACK_PRIORITY = "esnet.0"
@@ -49,4 +50,6 @@ def call_back(*, chat_id: int, call_taker: User, text: str, now: datetime) -> Me
 
 def _may_be_called_back(chat: Chat) -> bool:
     ended = chat.session == Session.STOPPED and chat.disposition is None
-    return ended and bool(chat.call_id) and not chat.alert
+    if not ended or not chat.call_id or chat.alert:
+        return False
+    return not is_under_way(chat)  # the app stopped while a transfer was executed

@@ -11,6 +11,7 @@ from chats.services.locking import bounded_transaction, lock_own_chat
 from chats.services.message_types import STOP
 from chats.services.outbox import queue_message, wake_readers
 from chats.services.texts import clean_text
+from chats.services.transfers.call_off import end_negotiation_of
 from psap.models import User
 
 
@@ -19,8 +20,9 @@ def close_chat(
 ) -> Chat:
     """Give a chat its disposition; an open session is stopped with the text (clause 6.2.4).
 
-    The owner stays recorded. Raises DispositionUnknown, NotYourChat, ChatAlreadyClosed,
-    TextTooLong.
+    The owner stays recorded. A transfer that is only negotiated is called off; one of which the app
+    knows goes on, and the chat rings again should it fail. Raises DispositionUnknown, NotYourChat,
+    ChatAlreadyClosed, TextTooLong.
     """
     if disposition not in Disposition.values:
         raise DispositionUnknown
@@ -31,6 +33,7 @@ def close_chat(
         if chat.disposition is not None:
             raise ChatAlreadyClosed
         if chat.session == Session.OPEN:
+            end_negotiation_of(chat=chat, cause="the chat was closed", actor=actor, now=now)
             if not chat.alert:  # no session was ever opened with what sends data alone
                 queue_message(chat=chat, msg_type=STOP, text=text, author=call_taker, now=now)
             chat.session, chat.ended_by, chat.ended_at = Session.STOPPED, EndedBy.CALL_TAKER, now

@@ -7,7 +7,36 @@ app has acknowledged has the chat. Our addition to Annex A.
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
+
+from chats.models import (
+    Chat,
+    ChatEvent,
+    DeliveryStatus,
+    Session,
+    Transfer,
+    TransferSide,
+    TransferState,
+)
+from chats.services.chain import SYSTEM, append_event
+from chats.services.errors import NoTransfer
+from chats.services.outbox import cancel_waiting
+from chats.services.transfers.attempts import (
+    call_again,
+    locked_attempt,
+    move,
+    rows,
+    wake_worker_and_readers,
+)
+from chats.services.transfers.going_over import OURS, go_over, leave, relay_since
+from chats.services.transfers.machine import Happening, NotPossible, following
 from psap.models import Peer
+
+OK, ASK_AGAIN, CONFLICT = 200, 202, 409
+ON_ITS_WAY = (DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.DEFERRED)
+ASKING = (TransferState.EXECUTING, TransferState.UNCERTAIN)
+HERE = (Session.OPEN, Session.STOPPED, Session.TRANSFERRING, Session.ARRIVING)
+THEIRS_IS_LATER = "the app follows the other control room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +61,10 @@ class CustodyAnswer:
 
 def notice_of(*, transfer_id: int) -> Notice | None:
     """Return what to tell the peer of a transfer whose custody call is due; None for nothing."""
-    raise NotImplementedError
+    transfer = rows().filter(pk=transfer_id, call_due_at__isnull=False).first()
+    if transfer is None or transfer.last_msg_id is None:
+        return None
+    return Notice(transfer.call_id, transfer.custody_msg_id or transfer.last_msg_id)
 
 
 def take_notice(*, peer: Peer, call_id: str, msg_id: int, now: datetime) -> CustodyAnswer:
@@ -40,16 +72,98 @@ def take_notice(*, peer: Peer, call_id: str, msg_id: int, now: datetime) -> Cust
 
     Raises NoTransfer where no execution has passed between that peer and us, ChatBusy.
     """
-    raise NotImplementedError
+    executed = Transfer.objects.filter(peer=peer, call_id=call_id, executed_at__isnull=False)
+    latest = executed.order_by("-pk").values_list("pk", flat=True).first()
+    if latest is None:
+        raise NoTransfer
+    with locked_attempt(latest) as attempt:
+        if attempt is None:
+            raise NoTransfer
+        chat, transfer = attempt
+        answer = _judge(chat, transfer, msg_id)
+        if answer.status_code == OK:
+            _let_go(chat, transfer, msg_id, now)
+        return answer
 
 
 def record_answer(*, transfer_id: int, status_code: int, msg_id: int, now: datetime) -> None:
-    """Take the peer's 200, 202 or 409 to our notice; a later 265 of its makes us let go."""
-    raise NotImplementedError
+    """Take the peer's 200 or 409 to our notice; a later 265 of its makes us let go.
+
+    A 202 is no answer yet: `record_no_answer`.
+    """
+    with locked_attempt(transfer_id) as attempt:
+        if attempt is None or attempt[1].call_due_at is None:
+            return
+        chat, transfer = attempt
+        told = transfer.custody_msg_id or transfer.last_msg_id or 0
+        call_again(transfer, at=None, cause=transfer.cause)
+        if status_code == OK:
+            _note_settled(chat, transfer, told, now)
+        elif msg_id > told:
+            _let_go(chat, transfer, msg_id, now)
 
 
 def record_no_answer(
     *, transfer_id: int, cause: str, now: datetime, retry_at: datetime | None
 ) -> None:
-    """No usable answer: told again at `retry_at`; None where the peer knows no such notices."""
-    raise NotImplementedError
+    """No usable answer, or 202: told again at `retry_at`; None where it knows no such notices."""
+    with locked_attempt(transfer_id) as attempt:
+        if attempt is not None and attempt[1].call_due_at is not None:
+            call_again(attempt[1], at=retry_at, cause=attempt[1].cause)
+
+
+def _judge(chat: Chat, transfer: Transfer, msg_id: int) -> CustodyAnswer:
+    """Compare the app's latest word to the peer with its latest to us."""
+    ours, start = transfer.custody_msg_id, transfer.start_message
+    out = transfer.side == TransferSide.OUT
+    if transfer.state == (TransferState.DONE if out else TransferState.RELEASED):
+        return CustodyAnswer(OK, msg_id)  # we have let go already
+    if out and transfer.last_msg_id is not None and msg_id <= transfer.last_msg_id:
+        return CustodyAnswer(CONFLICT, transfer.last_msg_id)  # of an attempt before this one
+    if ours is not None and ours > msg_id:
+        return CustodyAnswer(CONFLICT, ours)
+    pending = start is not None and start.status in ON_ITS_WAY
+    if pending and start is not None and (start.msg_id or 0) > msg_id:
+        return CustodyAnswer(ASK_AGAIN, start.msg_id or 0)
+    if out and transfer.state in ASKING and chat.session == Session.OPEN:
+        return CustodyAnswer(ASK_AGAIN, transfer.last_msg_id or 0)  # it has begun anew here
+    return CustodyAnswer(OK, msg_id)
+
+
+def _let_go(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> None:
+    """Leave a locked chat to the peer; once it is left, nothing happens again."""
+    try:
+        following(transfer.side, transfer.state, Happening.LET_GO)
+    except NotPossible:
+        return
+    move(transfer, Happening.LET_GO, now=now, cause=THEIRS_IS_LATER)
+    if chat.session in HERE:
+        if transfer.side == TransferSide.OUT:
+            go_over(chat=chat, transfer=transfer, now=now)
+        else:
+            _give_back(chat, transfer, msg_id, now)
+    _note_settled(chat, transfer, msg_id, now)
+
+
+def _give_back(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> None:
+    """Leave a chat that we had taken over to its transferor, with what the app wrote to us."""
+    cancel_waiting(chat=chat, types=OURS, cause="transfer", now=now)
+    leave(chat, transfer.transfer_from, now)
+    data = {"transfer": str(transfer.pk), "to": transfer.transfer_from, "messageId": msg_id}
+    append_event(chat_id=chat.pk, kind="chat-released", at=now, actor=SYSTEM, data=data)
+    arriving = ChatEvent.objects.filter(
+        chat=chat, kind="chat-arriving", data__transfer=str(transfer.pk)
+    )
+    since = arriving.order_by("-seq").values_list("seq", flat=True).first()
+    relay_since(chat, chat.head_seq if since is None else since, transfer.transfer_from, now)
+
+
+def _note_settled(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> None:
+    append_event(
+        chat_id=chat.pk,
+        kind="custody-settled",
+        at=now,
+        actor=SYSTEM,
+        data={"transfer": str(transfer.pk), "with": transfer.peer_name, "messageId": msg_id},
+    )
+    transaction.on_commit(wake_worker_and_readers)

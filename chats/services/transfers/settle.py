@@ -1,6 +1,17 @@
 """Deadlines of transfers and what the app has answered, swept by the gateway."""
 
+import logging
 from datetime import datetime
+
+from django.db import OperationalError, transaction
+
+from chats.models import Chat, TransferSide
+from chats.services.transfers.attempts import rows
+from chats.services.transfers.settle_incoming import settle_incoming
+from chats.services.transfers.settle_outgoing import settle_outgoing
+from psap.failpoints import reach
+
+logger = logging.getLogger(__name__)
 
 
 def settle_due_transfers(*, now: datetime, listening_since: datetime) -> int:
@@ -9,4 +20,35 @@ def settle_due_transfers(*, now: datetime, listening_since: datetime) -> int:
     `listening_since` is when apps could be heard again: before it their silence says nothing.
     Call it each second, and at once when a 266 or 265 of ours has got its final answer.
     """
-    raise NotImplementedError
+    watched = rows().filter(due_at__isnull=False).order_by("due_at", "pk")
+    settled = 0
+    for pk, chat_id in watched.values_list("pk", "chat_id"):
+        try:
+            moved = _settle(pk, chat_id, now, listening_since)
+        except OperationalError:
+            raise
+        except Exception:  # one transfer's trouble must not keep the others waiting
+            logger.exception("transfer %d was not settled", pk)
+            continue
+        if moved:
+            reach("transfer-settled")
+            settled += 1
+    return settled
+
+
+@transaction.atomic
+def _settle(pk: int, chat_id: int | None, now: datetime, listening_since: datetime) -> bool:
+    """Take both rows, the chat's first; what somebody else holds comes in a second again."""
+    chat = None
+    if chat_id is not None:
+        chats = Chat.objects.select_for_update(skip_locked=True, no_key=True)
+        chat = chats.filter(pk=chat_id).first()
+        if chat is None:
+            return False
+    watched = rows().select_for_update(skip_locked=True, no_key=True)
+    transfer = watched.filter(pk=pk, due_at__isnull=False).first()
+    if transfer is None or transfer.chat_id != chat_id:  # settled or executed this very moment
+        return False
+    if transfer.side == TransferSide.IN:
+        return settle_incoming(transfer, chat, now, listening_since)
+    return chat is not None and settle_outgoing(transfer, chat, now, listening_since)
