@@ -14,6 +14,7 @@ from chats.services.verify_chat import TRUNCATED
 LARGEST_INLINE = 10 * 1024 * 1024
 # Peers take 20 MiB as we do, unless their administrator says otherwise.
 LARGEST_BODY = 18 * 1024 * 1024
+MOST_ATTACHMENTS = 100_000
 LINK = "transfer/v1/attachments/"
 _BASE64 = 4 / 3
 
@@ -91,15 +92,18 @@ def write_attachments(parts: Parts, *, room: int) -> list[dict[str, Any]]:
             break
         inline.append(part.id)
     contents = _read_contents(inline)
-    return [_attachment(part, contents.get(part.id)) for part in by_key.values()]
+    found = (_attachment(part, contents.get(part.id)) for part in by_key.values())
+    return [one for one in found if one is not None][-MOST_ATTACHMENTS:]
 
 
-def _attachment(part: OwnPart, content: bytes | None) -> dict[str, Any]:
+def _attachment(part: OwnPart, content: bytes | None) -> dict[str, Any] | None:
     written: dict[str, Any] = {
         "Sha256": part.key.hex(),
         "ContentType": part.content_type[:200],
         "Size": part.length,
     }
+    if content is None and part.kept_sha256:
+        return None  # there is no asking for it: parts are found by the digest of the whole
     if content is None:
         return {**written, "Url": f"{LINK}{part.key.hex()}"}
     return {**written, "Content": base64.b64encode(content).decode("ascii")}

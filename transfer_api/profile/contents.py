@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chats.services.transfers.history import HandedLink, HandedPart
+from chats.services.verify_chat import ERASED
 from transfer_api.profile.fields import Fields
 
 UNTYPED = "application/octet-stream"
@@ -29,6 +30,7 @@ def read_contents(attachments: Iterable[Fields]) -> Contents:
     for one in attachments:
         sha256 = one.digest("Sha256", required=True)
         size = one.integer("Size")
+        one.text("ContentType")  # each part says its own; what stands here must be a text
         if one.has("Content"):
             content = _decoded(one)
             if content is None:
@@ -49,21 +51,24 @@ def read_part(part: Fields, contents: Contents) -> HandedPart:
     """Read a body part with its content, if that came by value."""
     sha256 = part.digest("Sha256", required=True)
     kept = part.digest("KeptSha256") or sha256
-    size = part.integer("Size")
+    size, flag = part.integer("Size"), part.text("Flag")
     return HandedPart(
         content_type=part.text("ContentType").strip().lower() or UNTYPED,
         content_id=part.text("ContentId"),
         name=part.text("Name"),
         size=contents.sizes.get(sha256, 0) if size is None else size,
         sha256=sha256,
-        flag=part.text("Flag"),
-        content=contents.by_value.get(kept),
+        flag=flag,
+        # Erased in one place it stays erased there, though another message brought the same.
+        content=None if flag == ERASED else contents.by_value.get(kept),
     )
 
 
 def links_for(parts: Iterable[HandedPart], contents: Contents) -> tuple[HandedLink, ...]:
     """Say where the contents of those parts can be had that came without, each once."""
-    wanted = dict.fromkeys(part.sha256 for part in parts if part.content is None)
+    wanted = dict.fromkeys(
+        part.sha256 for part in parts if part.content is None and part.flag != ERASED
+    )
     return tuple(
         HandedLink(sha256, contents.by_link[sha256])
         for sha256 in wanted

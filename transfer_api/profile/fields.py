@@ -97,12 +97,13 @@ class Fields:
         return self._string(name)
 
     def word(self, name: str, default: str = "", *, required: bool = False) -> str:
-        """Return one of the words of a list; an optional one that is none counts as missing."""
+        """Return one of the words that the schema lists."""
         value = self.exact(name, required=required)
-        if value in self._properties[name]["enum"]:
+        words = [word for word in self._properties[name]["enum"] if word is not None]
+        if value in words:
             return value
-        if required and value:
-            self.fault(name, f"must be one of {', '.join(self._properties[name]['enum'])}")
+        if self.has(name) and isinstance(self._values[name], str):
+            self.fault(name, f"must be one of {', '.join(words)}")
         return default
 
     def digest(self, name: str, *, required: bool = False) -> bytes:
@@ -182,8 +183,9 @@ class Fields:
     def civic(self, name: str) -> Mapping[str, str] | None:
         """Return an object of strings."""
         read = self.free(name)
-        if read is not None and not all(isinstance(value, str) for value in read.values()):
-            self.fault(name, "must have strings alone")
+        for member, value in (read or {}).items():
+            if not isinstance(value, str):
+                self.fault(f"{name}/{member}", "must be string")
         return read
 
     def free(self, name: str) -> Mapping[str, Any] | None:

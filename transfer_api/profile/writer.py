@@ -7,6 +7,7 @@ so that all reads see the chat of one instant.
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -56,11 +57,12 @@ def write_execution(transfer: Transfer) -> bytes:
         last = (transfer.stop_message and transfer.stop_message.msg_id) or 1
     expiry = transfer.execution_expiry or (transfer.peer and transfer.peer.execution_time) or 20
     chat = Chat.objects.get(pk=transfer.chat_id)
+    at = transfer.executed_at or timezone.now()
     document = {
         "CallId": transfer.call_id,
         "MessageId": max(last, 1),
         "ExpiryTime": expiry,
-        "Data": _Writing(chat, Psap.objects.first() or Psap()).data(),
+        "Data": _Writing(chat, Psap.objects.first() or Psap(), at).data(),
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -68,8 +70,8 @@ def write_execution(transfer: Transfer) -> bytes:
 class _Writing:
     """One writing of one chat."""
 
-    def __init__(self, chat: Chat, psap: Psap) -> None:
-        self._chat, self._psap = chat, psap
+    def __init__(self, chat: Chat, psap: Psap, at: datetime) -> None:
+        self._chat, self._psap, self._at = chat, psap, at
         self._own_uri = psap.public_uri
         self._ids = ids_of_messages(chat_id=chat.pk, own_uri=self._own_uri)
 
@@ -79,7 +81,7 @@ class _Writing:
         data = _without_blanks(
             {
                 "Version": VERSION,
-                "SnapshotAt": written(timezone.now()),
+                "SnapshotAt": written(self._at),
                 "AppUri": chat.target_uri,
                 "Service": chat.service,
                 "OpenedAt": written(chat.opened_at),
