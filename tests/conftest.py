@@ -17,8 +17,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    writes = config.getoption("--write-conformance")
-    config.pluginmanager.register(ConformanceJudge(writes=writes), "conformance")
+    if not hasattr(config, "workerinput"):
+        writes = config.getoption("--write-conformance")
+        config.pluginmanager.register(ConformanceJudge(writes=writes), "conformance")
     # Hashing a password costs half a second on purpose; tests have nothing to protect.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

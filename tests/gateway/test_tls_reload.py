@@ -11,7 +11,7 @@ from sipgateway.simulator.transport import Target
 from tests.support.caller import Caller, texts_of
 from tests.support.eventually import eventually
 from tests.support.gateway import running_gateway
-from tests.support.instance import free_ports
+from tests.support.ports import free_ports
 from tests.support.rawsip import RawSip, make_message
 from tests.support.tls import (
     ADMITTED,

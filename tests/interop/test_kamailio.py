@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.instance import free_ports
 from tests.support.kamailio import CONFIGURATION, Kamailio
+from tests.support.ports import free_ports
 
 ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
 

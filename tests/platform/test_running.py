@@ -10,7 +10,8 @@ import pytest
 
 from psap.demo import USERS
 from psap.project.launch import probes
-from tests.support.instance import Instance, free_ports, instance_variables, wait_until
+from tests.support.instance import Instance, instance_variables, wait_until
+from tests.support.ports import free_ports
 from tests.support.processes import command_of, descendants, user_of
 from tests.support.starting import refused_start
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from psap.project.environment import PROJECT_ROOT
 from sipgateway.simulator.transport import Target
 from tests.support.gateway import HOST, options_status
-from tests.support.instance import free_ports, wait_until
+from tests.support.instance import wait_until
 from tests.support.pki import Authority
+from tests.support.ports import free_ports
 
 CONFIGURATION = PROJECT_ROOT / "tests" / "interop" / "registration" / "kamailio.cfg"
 DOMAIN = "core.example.org"

@@ -23,7 +23,8 @@ from django.conf import settings
 
 from psap.project.environment import PROJECT_ROOT
 from sipgateway.simulator.transport import Target
-from tests.support.instance import free_ports, instance_variables, wait_until
+from tests.support.instance import instance_variables, wait_until
+from tests.support.ports import free_ports
 from tests.support.rawsip import make_message
 
 HOST = "127.0.0.1"

@@ -22,7 +22,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -38,30 +37,12 @@ import psycopg
 from psap.credentials import read_credentials
 from psap.project.environment import PROJECT_ROOT, Environment, read_environment
 from psap.project.launch.supervision import SERVERS, Supervisor, control_socket
+from tests.support.ports import free_ports
 from tests.support.processes import descendants
 
 LAUNCHER = (sys.executable, "-m", "psap.project.launch")
 OWN_VARIABLES = ("PSAP_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
 START_SECONDS = 90.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that are free for TCP and UDP alike."""
-    held: list[socket.socket] = []
-    ports: list[int] = []
-    while len(ports) < count:
-        stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        held += [stream, datagram]
-        stream.bind(("127.0.0.1", 0))
-        try:
-            datagram.bind(stream.getsockname())
-        except OSError:
-            continue
-        ports.append(stream.getsockname()[1])
-    for taken in held:
-        taken.close()
-    return ports
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:

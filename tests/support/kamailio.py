@@ -22,7 +22,8 @@ from pathlib import Path
 from psap.project.environment import PROJECT_ROOT
 from psap.project.launch.supervision import with_the_launcher
 from tests.support.gateway import HOST, options_status
-from tests.support.instance import free_ports, wait_until
+from tests.support.instance import wait_until
+from tests.support.ports import free_ports
 
 CONFIGURATION = PROJECT_ROOT / "deploy" / "kamailio"
 DOMAIN = "example.org"

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.instance import free_ports
+from tests.support.ports import free_ports
 
 SCENARIOS = Path(__file__).parent.parent / "interop" / "sipp"
 HOST = "127.0.0.1"

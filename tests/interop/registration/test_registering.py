@@ -25,8 +25,9 @@ from tests.support.accounts import (
 from tests.support.caller import Caller, texts_of
 from tests.support.core import DOMAIN, PASSWORD, running_core
 from tests.support.eventually import eventually
-from tests.support.instance import free_ports, wait_until
+from tests.support.instance import wait_until
 from tests.support.pki import Authority
+from tests.support.ports import free_ports
 from tests.support.rawsip import RawSip
 from tests.support.record import GREETING, Record
 from tests.support.registrar import running_registrar

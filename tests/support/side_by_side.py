@@ -1,0 +1,121 @@
+"""Tests in several processes side by side (`-n 3`, pytest-xdist), out of each other's way.
+
+Each process has its own database (pytest-django), Redis, state directory and ports
+(tests/support/ports.py). The tests of a file stay in one process, since they share a gateway or a
+browser; of a module with `pytest.mark.together("name")` all those of that name. What measures time
+or the whole machine is marked `alone` and runs by itself when all else is over.
+
+Loaded by `addopts` in pyproject.toml, before anybody has read the settings.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+from psap.project.environment import read_environment
+from psap.project.launch import redis_server
+from psap.project.launch.supervision import with_the_launcher
+
+ALONE = "alone"
+# Files of these take longest: they begin, so that the processes end at about the same time.
+SLOW_FIRST = ("faults", "interop", "e2e", "platform", "gateway", "js", "chats")
+
+
+class OwnServers:
+    """A Redis and a state directory of this process alone."""
+
+    def __init__(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="leitstand-tests-"))
+        environment = read_environment({"PSAP_STATE_DIR": str(self._home / "state")})
+        environment.state_dir.mkdir()
+        environment.runtime_dir.mkdir()
+        os.environ["PSAP_STATE_DIR"] = str(environment.state_dir)
+        os.environ["REDIS_URL"] = environment.redis_url
+        self._redis = subprocess.Popen(
+            redis_server.server_command(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=with_the_launcher,
+        )
+
+    def end(self) -> None:
+        self._redis.terminate()
+        self._redis.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+own_servers = OwnServers() if "PYTEST_XDIST_WORKER" in os.environ else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: runs when no other test does; it measures")
+    config.addinivalue_line("markers", "together(name): with all others of that name, in turn")
+
+
+def pytest_unconfigure() -> None:
+    if own_servers:
+        own_servers.end()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side: slow files first, and each test with those that it belongs to."""
+    if not hasattr(config, "workerinput"):
+        return
+    items.sort(key=_turn)
+    for item in items:
+        group = unit_of(item)
+        if group:
+            item._nodeid = f"{item.nodeid}@{group}"
+
+
+def unit_of(item: pytest.Item) -> str:
+    """Return the name of the tests that it belongs to, empty where that is its file."""
+    if item.get_closest_marker(ALONE):
+        return ALONE
+    mark = item.get_closest_marker("together")
+    return mark.args[0] if mark else ""
+
+
+def _turn(item: pytest.Item) -> int:
+    area = item.nodeid.split("/")[1]
+    return SLOW_FIRST.index(area) if area in SLOW_FIRST else len(SLOW_FIRST)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "AloneLast":
+    config.option.loadscopereorder = False
+    return AloneLast(config, log)
+
+
+class AloneLast(LoadScopeScheduling):
+    """Gives whole files to the processes; what is marked `alone` to the last that is left."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.rfind("@") > nodeid.rfind("]"):
+            return nodeid.rpartition("@")[2]
+        return nodeid.partition("::")[0]
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if ALONE in self.workqueue:
+            self.workqueue.move_to_end(ALONE)
+        if next(iter(self.workqueue)) == ALONE and len(self.nodes) > 1:
+            if any(other is not node and not other.shutting_down for other in self.nodes):
+                node.shutdown()
+            return  # the last one waits until the others are gone
+        super()._assign_work_unit(node)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        crashed = super().remove_node(node)
+        for other in self.nodes:
+            self._reschedule(other)
+        return crashed
