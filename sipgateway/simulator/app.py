@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from sipgateway.simulator import body, lmpe
@@ -12,11 +12,15 @@ from sipgateway.simulator.checks import Conversation, Failure, Name
 from sipgateway.simulator.message import SipMessage
 from sipgateway.simulator.persona import Persona, make_persona
 from sipgateway.simulator.shapes import Location
-from sipgateway.simulator.transport import Target
+from sipgateway.simulator.transport import Target, target_of
 
 USER_AGENT = "Leitstand-Simulator/1.0"
 # What a redirected app waits for: the new PSAP's start, or the old one's that takes it back.
-TAKES_UP = (lmpe.START, lmpe.START_TRANSFER)
+TAKES_UP = lmpe.STARTS
+# "The APP shall not accept further" 265s (clause 6.2.6): understood, and refused.
+FORBIDDEN = 403
+ACCEPTED = 202
+LONGEST_STALL = 90.0
 Follows = Literal["from", "reply-to", ""]
 
 
@@ -43,6 +47,7 @@ class AppCounters:
     heartbeats_received: int = 0
     answer_latencies: list[float] = field(default_factory=list)
     greeting_latency: float | None = None
+    transfer_gaps: list[float] = field(default_factory=list)  # from 266 to 265
 
 
 class SimulatedApp:
@@ -53,7 +58,18 @@ class SimulatedApp:
     answered with 2xx is not in `received`. `proxy_headers` are added to every message, as a proxy
     on the way would. `follows` says where a redirected app goes (clause 6.2.7): to the `from` URI
     of the PSAP that redirects, as the clause has it, to its `reply-to`, the target itself, or
-    nowhere (""). Use as an async context manager.
+    nowhere ("").
+
+    A stop|transfer/266 stalls its user: `say` waits for the start|transfer/265, whose Reply-To is
+    the new peer (clause 6.2.6). A 265 that no 266 came before is answered 403 and stands in
+    `refused`. Where `patient` is off, its user writes all the same; with `ends_on_transfer` a 266
+    ends the chat, as in some apps. `answers` has other statuses for single message types: 202 is
+    that of a server on the way, and the app never sees it. `lose_answers` counts for a type how
+    many of its answers get lost, repetitions included.
+
+    It sends by the target. One that is `direct` has no proxy: over UDP and TCP its From URI leads
+    to its own socket, and it sends straight to a Reply-To that names an address. Use as an async
+    context manager.
     """
 
     def __init__(
@@ -66,13 +82,22 @@ class SimulatedApp:
         dialled: str = "",
         follows: Follows = "from",
         opening: int = lmpe.START,
+        direct: bool = False,
+        user_agent: str = USER_AGENT,
     ) -> None:
         self.persona = persona or make_persona(secrets.randbits(32), secrets.randbelow(10_000))
         self.call_id = call_id or lmpe.new_call_id(
             self.persona.element, self.persona.call_id_prefix
         )
-        self.agent = UserAgent(target, self._message_received, timers=timers)
+        self.agent = UserAgent(target, self._message_received, timers=timers, at_home=direct)
+        self.direct = direct
+        self.user_agent = user_agent
         self.answer_status: int | None = 200
+        self.answers: dict[int, int | None] = {}
+        self.lose_answers: dict[int, int] = {}
+        self.patient = True
+        self.ends_on_transfer = False
+        self.refused: list[Received] = []
         self.proxy_headers: list[tuple[str, str]] = []
         self.received: list[Received] = []
         self.failures: list[Failure] = []
@@ -84,6 +109,9 @@ class SimulatedApp:
         self.follows: Follows = follows
         self.redirected_to = ""
         self.stalled = False
+        self._free = asyncio.Event()
+        self._free.set()
+        self._stalled_at: float | None = None  # by a transfer
         self.location = self.persona.walk.here
         self._reported: Location | None = None
         self._msg_id = 0
@@ -97,6 +125,8 @@ class SimulatedApp:
 
     async def __aenter__(self) -> Self:
         await self.agent.open()
+        if self.direct and self.agent.target.transport != "tls":
+            self._live_at(*self.agent.contact)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -111,7 +141,12 @@ class SimulatedApp:
         return await self._start(lmpe.START, text, enclosed)
 
     async def say(self, text: str, *, enclosed: Sequence[body.Part] = ()) -> SipMessage:
-        """Send an in-chat/259 text, with the location when it has changed."""
+        """Send an in-chat/259 text, with the location when it has changed.
+
+        While a transfer is pending a patient user waits.
+        """
+        if self.patient:
+            await self._until_free()
         return await self._send(lmpe.IN_CHAT, text, enclosed)
 
     async def report(self, *parts: body.Part) -> SipMessage:
@@ -172,6 +207,25 @@ class SimulatedApp:
         """Note a failure when the PSAP's heartbeats have stayed away, or never were."""
         self.failures += self._checks.silence_checked(asyncio.get_running_loop().time())
 
+    @property
+    def transferring(self) -> bool:
+        """Whether a 266 has come and no 265 yet."""
+        return self._stalled_at is not None
+
+    async def _until_free(self) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_STALL):
+                await self._free.wait()
+        except TimeoutError as error:
+            self.failures.append(Failure(Name.TRANSFER_UNFINISHED, "no 265 after the 266"))
+            raise NoFinalResponse("the user waits for a 265") from error
+
+    def _live_at(self, host: str, port: int) -> None:
+        name = self.persona.uri.partition(":")[2].partition("@")[0]
+        shown = f"[{host}]" if ":" in host else host
+        over = ";transport=tcp" if self.agent.target.transport == "tcp" else ""
+        self.persona = replace(self.persona, uri=f"sip:{name}@{shown}:{port}{over}")
+
     async def _start(
         self, msg_type: int, text: str | None, enclosed: Sequence[body.Part] = ()
     ) -> SipMessage:
@@ -188,7 +242,9 @@ class SimulatedApp:
             headers, content = self._compose(msg_type, text, enclosed)
             sent_at = asyncio.get_running_loop().time()
             try:
-                response = await self.agent.request("MESSAGE", self.next_target, headers, content)
+                response = await self.agent.request(
+                    "MESSAGE", self.next_target, headers, content, to=self._straight_to()
+                )
             except NoFinalResponse as error:
                 if not self.vanished:
                     detail = f"{msg_type} with MsgId {self._msg_id}: {error}"
@@ -203,6 +259,9 @@ class SimulatedApp:
         else:
             self._reported = None
         return response
+
+    def _straight_to(self) -> Target | None:
+        return target_of(self.next_target, self.agent.target) if self.direct else None
 
     def _compose(
         self, msg_type: int | None, text: str, enclosed: Sequence[body.Part]
@@ -233,7 +292,7 @@ class SimulatedApp:
             ("Accept-Language", person.language),
             ("Content-Language", person.language),
             ("Content-Type", content_type),
-            ("User-Agent", USER_AGENT),
+            ("User-Agent", self.user_agent),
             *self.proxy_headers,
         ]
         return headers, content
@@ -250,40 +309,59 @@ class SimulatedApp:
         return ", ".join(f"<{uri}>;index={index}" for uri, index in zip(way, indexes, strict=True))
 
     def _message_received(self, message: SipMessage) -> int | None:
-        if self.answer_status is None or self.answer_status >= 300:
-            return self.answer_status
+        msg_type = lmpe.identify(message).msg_type or lmpe.IN_CHAT
+        status = self.answers.get(msg_type, self.answer_status)
+        if status is None or status >= 300 or (msg_type in self.answers and status == ACCEPTED):
+            return status
         key = (message.header("from"), message.header("call-id"), message.header("cseq"))
         if key in self._seen:  # repeated after Timer J, by a PSAP that lost our answer
             self.agent.counters.duplicates += 1
-            return self.answer_status
-        self._seen.add(key)
-        now = asyncio.get_running_loop().time()
-        if self.stalled and lmpe.identify(message).msg_type not in TAKES_UP:
-            self.failures.append(Failure(Name.SENT_AFTER_REDIRECT, message.header("call-info")))
-        self.failures += self._checks.message_received(message, now)
-        self._take(message, now)
-        return self.answer_status
+        else:
+            now = asyncio.get_running_loop().time()
+            if msg_type == lmpe.START_TRANSFER and not self.stalled:
+                self.refused.append(_read(message, now))
+                self.failures.append(Failure(Name.START_REFUSED, message.header("call-info")))
+                return FORBIDDEN
+            self._seen.add(key)
+            self.failures += self._out_of_turn(msg_type, message)
+            self.failures += self._checks.message_received(message, now)
+            self._take(message, now)
+        if self.lose_answers.get(msg_type, 0) > 0:
+            self.lose_answers[msg_type] -= 1
+            return None
+        return status
+
+    def _out_of_turn(self, msg_type: int, message: SipMessage) -> list[Failure]:
+        """Check that whoever has sent us away sends nothing more."""
+        if not self.stalled or msg_type in TAKES_UP:
+            return []
+        if not self.transferring:
+            return [Failure(Name.SENT_AFTER_REDIRECT, message.header("call-info"))]
+        if msg_type == lmpe.STOP_TRANSFER:
+            return []
+        return [Failure(Name.SENT_AFTER_TRANSFER, message.header("call-info"))]
 
     def _take(self, message: SipMessage, now: float) -> None:
-        ids = lmpe.identify(message)
-        plain = message.header("content-type").lower().startswith("text/plain")
-        text = message.body.decode(errors="replace") if plain else ""
-        reply_to = message.header("reply-to")
-        self.received.append(
-            Received(now, ids.call_id, ids.msg_id, ids.msg_type, text, reply_to, message)
-        )
+        received = _read(message, now)
+        self.received.append(received)
         self._arrived.set()
-        self.counters.heartbeats_received += ids.msg_type in lmpe.HEARTBEATS
-        self.counters.texts_received += bool(text)
-        if ids.msg_type in (lmpe.START, lmpe.START_TRANSFER):
-            self.next_target = reply_to or self.next_target
+        self.counters.heartbeats_received += received.msg_type in lmpe.HEARTBEATS
+        self.counters.texts_received += bool(received.text)
+        if received.msg_type in lmpe.STARTS:
+            self.next_target = received.reply_to or self.next_target
             if not self.greeted.is_set():
                 self.counters.greeting_latency = now - self._started_at
             self.greeted.set()
-            self.stalled = False
-        elif ids.msg_type == lmpe.STOP_REDIRECT and self.follows:
+            if self._stalled_at is not None and received.msg_type == lmpe.START_TRANSFER:
+                self.counters.transfer_gaps.append(now - self._stalled_at)
+            self.stalled, self._stalled_at = False, None
+            self._free.set()
+        elif received.msg_type == lmpe.STOP_REDIRECT and self.follows:
             self._go_over(message)
-        elif ids.msg_type in lmpe.ENDINGS:
+        elif received.msg_type == lmpe.STOP_TRANSFER and not self.ends_on_transfer:
+            self.stalled, self._stalled_at = True, now
+            self._free.clear()
+        elif received.msg_type in lmpe.ENDINGS:
             self.ended_by_psap = True
 
     def _go_over(self, message: SipMessage) -> None:
@@ -302,3 +380,11 @@ class SimulatedApp:
             await self._start(lmpe.START_REDIRECT, None)
         except NoFinalResponse:
             self.failures.append(Failure(Name.REDIRECT_UNFINISHED, self.redirected_to))
+
+
+def _read(message: SipMessage, now: float) -> Received:
+    ids = lmpe.identify(message)
+    plain = message.header("content-type").lower().startswith("text/plain")
+    text = message.body.decode(errors="replace") if plain else ""
+    reply_to = message.header("reply-to")
+    return Received(now, ids.call_id, ids.msg_id, ids.msg_type, text, reply_to, message)

@@ -36,6 +36,9 @@ class Name(StrEnum):
     HEARTBEAT_LATE = "heartbeat-late"
     SENT_AFTER_REDIRECT = "sent-after-redirect"
     REDIRECT_UNFINISHED = "redirect-unfinished"
+    SENT_AFTER_TRANSFER = "sent-after-transfer"
+    START_REFUSED = "start-refused"
+    TRANSFER_UNFINISHED = "transfer-unfinished"
     TEST_UNANSWERED = "test-unanswered"
     TEST_ANSWER_INCOMPLETE = "test-answer-incomplete"
     BOT_ANSWERED = "bot-answered"
@@ -62,6 +65,7 @@ class Conversation:
         self._call_id = call_id
         self._opening = opening
         self._greeted = False
+        self._stalled = self._handed_over = False
         self._last_msg_id: int | None = None if continues else 0
         self._last_heartbeat: float | None = None
 
@@ -97,6 +101,11 @@ class Conversation:
         if ids.msg_type in lmpe.HEARTBEATS:
             failures += self.silence_checked(now)
             self._last_heartbeat = now
+        elif ids.msg_type == lmpe.STOP_TRANSFER:  # from here on nobody beats (clause 6.2.6)
+            self._stalled = self._handed_over = True
+            self._last_heartbeat = None
+        elif self._stalled and ids.msg_type in lmpe.STARTS:
+            self._stalled, self._last_heartbeat = False, now
         return failures
 
     def silence_checked(self, now: float) -> list[Failure]:
@@ -125,6 +134,8 @@ class Conversation:
         last, self._last_msg_id = self._last_msg_id, ids.msg_id
         if last is None:
             return []
+        if ids.msg_type == lmpe.STOP_TRANSFER and self._handed_over and ids.msg_id > last:
+            return []  # the transferor takes the chat back: past what the transferee may have used
         expected = last + (ids.msg_type not in lmpe.REPEATS_MSG_ID)
         if ids.msg_id == expected:
             return []

@@ -52,13 +52,17 @@ class CallerResult:
 
 @dataclass(slots=True)
 class Fleet:
-    """A run of `callers` callers, `rate` new ones a second; `results` fills while it runs."""
+    """A run of `callers` callers, `rate` new ones a second; `results` fills while it runs.
+
+    `direct` callers have no proxy (`SimulatedApp`).
+    """
 
     target: Target
     plan: Plan
     callers: int
     rate: float
     seed: int
+    direct: bool = False
     timers: Timers = field(default_factory=Timers)
     started: int = 0
     results: list[CallerResult] = field(default_factory=list)
@@ -91,6 +95,7 @@ class Fleet:
             timers=self.timers,
             dialled=DIALLED.get(self.plan.script, ""),
             opening=OPENINGS.get(self.plan.script, lmpe.START),
+            direct=self.direct,
         )
         ended_by = "interrupted"
         try:

@@ -9,6 +9,7 @@ from sipgateway.simulator.message import SipMessage, parameter
 
 START, STOP, IN_CHAT, HEARTBEAT, HEARTBEAT_INACTIVE = 257, 258, 259, 260, 388
 START_TRANSFER, STOP_TRANSFER, START_REDIRECT, STOP_REDIRECT = 265, 266, 273, 274
+STARTS = frozenset({START, START_TRANSFER})
 HEARTBEATS = frozenset({HEARTBEAT, HEARTBEAT_INACTIVE})
 ENDINGS = frozenset({STOP, STOP_TRANSFER, STOP_REDIRECT})
 # These repeat "the last sequence number used" (clauses 6.2.6 and 6.2.7).

@@ -17,7 +17,9 @@ COMPACT_FORMS = {
 }
 REASONS = {
     200: "OK",
+    202: "Accepted",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     480: "Temporarily Unavailable",

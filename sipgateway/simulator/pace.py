@@ -14,13 +14,14 @@ class Plan:
     """How a script runs, in seconds: an unanswered chat ends after `duration`.
 
     A call-taker's text keeps it going for another `duration`. `patience` is how long an app waits
-    for the first 257.
+    for the first 257, `patience_with_transfers` for a 265 after a 266.
     """
 
     script: str = "chat"
     duration: float = 20.0
     heartbeat: float = 15.0
     patience: float = 10.0
+    patience_with_transfers: float = 60.0
 
 
 async def end_of(app: SimulatedApp, goodbye: str | None) -> str:

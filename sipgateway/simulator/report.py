@@ -15,6 +15,7 @@ from rich.table import Table
 from sipgateway.simulator.fleet import CallerResult, Fleet
 
 DETAILS_SHOWN = 10
+_LATENCIES = (("greetingMs", "first 257"), ("answerMs", "200 OK"), ("transferMs", "266 to 265"))
 
 
 def summarise(fleet: Fleet, seconds: float) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def summarise(fleet: Fleet, seconds: float) -> dict[str, Any]:
         if result.chat.greeting_latency is not None
     ]
     answers = [latency for result in results for latency in result.chat.answer_latencies]
+    gaps = [gap for result in results for gap in result.chat.transfer_gaps]
     names = Counter(failure.name.value for result in results for failure in result.failures)
     return {
         "target": str(fleet.target),
@@ -40,6 +42,7 @@ def summarise(fleet: Fleet, seconds: float) -> dict[str, Any]:
         "unserved": sum(bool(result.failures) for result in results),
         "greetingMs": _latencies(greetings),
         "answerMs": _latencies(answers),
+        "transferMs": _latencies(gaps),
         "textsSent": sum(result.chat.texts_sent for result in results),
         "textsReceived": sum(result.chat.texts_received for result in results),
         "heartbeatsSent": sum(result.chat.heartbeats_sent for result in results),
@@ -138,7 +141,7 @@ def _chat(result: CallerResult) -> dict[str, Any]:
 def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "callers served", f"{summary['served']} of {summary['callers']}"
     yield "callers started", str(summary["started"])
-    for name, label in (("greetingMs", "first 257"), ("answerMs", "200 OK")):
+    for name, label in _LATENCIES:
         if summary[name]["p50"] is not None:
             shown = "  ".join(f"{rank} {value:g} ms" for rank, value in summary[name].items())
             yield label, shown

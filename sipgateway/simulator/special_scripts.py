@@ -1,4 +1,4 @@
-"""What rarer callers do: tests, machines, enclosures, all shapes, the background, a redirect."""
+"""What rarer callers do: tests, machines, enclosures, all shapes, the background, other PSAPs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -103,12 +103,33 @@ async def redirect(app: SimulatedApp, plan: Plan) -> str:
     return await end_of(app, None)
 
 
+async def transfer(app: SimulatedApp, plan: Plan) -> str:
+    """Write until handed over (266), wait for the transferee's 265, and write to it."""
+    peer, missing = app.next_target, "never transferred"
+    try:
+        told = await app.wait_for_type(lmpe.STOP_TRANSFER, plan.duration)
+        missing = "no 265"
+        before = app.received.index(told) + 1
+        await app.wait_for(
+            lambda m: m.msg_type == lmpe.START_TRANSFER, plan.patience_with_transfers, after=before
+        )
+    except TimeoutError:
+        app.failures.append(Failure(Name.TRANSFER_UNFINISHED, missing))
+        return "nobody"
+    if app.next_target == peer:
+        app.failures.append(Failure(Name.TRANSFER_UNFINISHED, "taken back"))
+    await app.say(app.persona.texts[1])
+    await asyncio.sleep(LINGER)
+    return await end_of(app, None)
+
+
 SPECIAL: dict[str, Callable[[SimulatedApp, Plan], Awaitable[str]]] = {
     "attachments": attachments,
     "background": background,
     "data": data,
     "redirect": redirect,
     "shapes": shapes,
+    "transfer": transfer,
 }
 """Scripts of chats that begin as any other."""
 

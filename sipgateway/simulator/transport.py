@@ -13,8 +13,15 @@ from sipgateway.simulator.message import SipSyntaxError
 LONGEST_MESSAGE = 1 << 24
 LONGEST_HEADERS = 1 << 16
 _CONTENT_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[ \t]*(\d{1,9})[ \t]*\r\n", re.I)
+_ADDRESSED = re.compile(
+    r"sip(s?):(?:[^@\s;?]*@)?(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])(?::(\d{1,5}))?([;?].*|)",
+    re.IGNORECASE,
+)
+_TRANSPORT = re.compile(r";transport=(udp|tcp|tls)\b", re.IGNORECASE)
 
-Receiver = Callable[[bytes], None]
+Answer = Callable[[bytes], None]
+Receiver = Callable[[bytes, Answer], None]
+"""Takes a whole message and what sends an answer back to where it came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,21 @@ class Target:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+def target_of(uri: str, like: Target) -> Target | None:
+    """Where a SIP URI with an address leads; `like` tells transport and what TLS shows.
+
+    None where it names no address: then it needs a proxy, or a resolver, which no app here has.
+    """
+    found = _ADDRESSED.fullmatch(uri)
+    if not found:
+        return None
+    secured, host, port, rest = found.groups()
+    transport = _TRANSPORT.search(rest)
+    over = transport[1].lower() if transport else ("tls" if secured else like.transport)
+    number = int(port) if port else (5061 if over == "tls" else 5060)
+    return Target(over, host.strip("[]"), number, like.security)
 
 
 def secure(authority: str, certificate: str, key: str) -> ssl.SSLContext:
@@ -98,7 +120,7 @@ class UdpLink(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if data.strip(b"\r\n\0"):  # else a keep-alive (RFC 5626 4.4)
-            self._receive(data)
+            self._receive(data, lambda answer: self._transport.sendto(answer, addr))
 
     def send(self, data: bytes) -> None:
         self._transport.sendto(data, self._remote)
@@ -108,7 +130,7 @@ class UdpLink(asyncio.DatagramProtocol):
 
 
 class TcpLink(asyncio.Protocol):
-    """One connection, over which the PSAP's own messages come back."""
+    """One connection, ours or the PSAP's; what it brings is answered on it."""
 
     reliable = True
 
@@ -126,7 +148,7 @@ class TcpLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for message in self._stream.feed(data):
-                self._receive(message)
+                self._receive(message, self.send)
         except SipSyntaxError:
             self._transport.abort()
 
@@ -172,6 +194,12 @@ class Stream:
         message = bytes(self._buffer[:size])
         del self._buffer[:size]
         return message
+
+
+async def open_door(host: str, receive: Receiver) -> asyncio.Server:
+    """Let others open connections to us, on a free port of that address."""
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(lambda: TcpLink(receive), host, 0)
 
 
 async def _open_tcp(target: Target, receive: Receiver) -> TcpLink:

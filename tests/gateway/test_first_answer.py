@@ -38,7 +38,7 @@ async def test_the_greeting_comes_after_the_200_of_the_start(gateway):
     async with RawSip(gateway.target()) as app:
         arrived = []
         received = app._received
-        app._link._receive = lambda data: (arrived.append(data[:11]), received(data))
+        app._link._receive = lambda data, send: (arrived.append(data[:11]), received(data, send))
         await app.exchange(caller.start())
         await app.until(lambda: bool(app.requests))
 

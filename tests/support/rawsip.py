@@ -7,7 +7,7 @@ from typing import Self
 
 from sipgateway.simulator.agent import MAGIC_COOKIE
 from sipgateway.simulator.message import SipMessage, encode_request, encode_response, parse_message
-from sipgateway.simulator.transport import Link, Target, open_link
+from sipgateway.simulator.transport import Answer, Link, Target, open_link
 
 
 class RawSip:
@@ -79,7 +79,7 @@ class RawSip:
     def _is_final(response: SipMessage, branch: str) -> bool:
         return response.status >= 200 and (not branch or response.branch in ("", branch))
 
-    def _received(self, data: bytes) -> None:
+    def _received(self, data: bytes, send: Answer) -> None:
         message = parse_message(data)
         if message.is_response:
             self.responses.append(message)
@@ -87,7 +87,7 @@ class RawSip:
             self.requests.append(message)
             self.raw_requests.append(data)
             if self.answer_status is not None and message.method != "ACK":
-                self.answer(message, self.answer_status)
+                send(encode_response(message, self.answer_status, "raw"))
         self._arrived.set()
 
 

@@ -37,6 +37,11 @@ class Command(BaseCommand):
         parser.add_argument("--rate", type=float, default=1.0, help="new callers a second")
         parser.add_argument("--script", choices=sorted(SCRIPTS), default="chat")
         parser.add_argument("--transport", choices=["udp", "tcp", "tls"], default="tcp")
+        parser.add_argument(
+            "--direct",
+            action="store_true",
+            help="no proxy: reachable at its own URI, and straight to a Reply-To with an address",
+        )
         parser.add_argument("--authority", help="PEM file of the CA that the PSAP's TLS is under")
         parser.add_argument("--certificate", help="PEM file that we show with TLS")
         parser.add_argument("--key", help="PEM file of its private key")
@@ -97,6 +102,7 @@ class Command(BaseCommand):
             callers=options["callers"],
             rate=options["rate"],
             seed=secrets.randbits(32) if options["seed"] is None else options["seed"],
+            direct=options["direct"],
         )
 
     def _target(self, options: dict[str, Any]) -> Target:
