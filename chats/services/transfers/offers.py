@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from chats import wakeup
 from chats.models import Chat, Session, Transfer, TransferSide, TransferState
 from chats.services.addresses import same_address
 from chats.services.errors import ChatError
 from chats.services.locking import bounded_transaction
 from chats.services.texts import clean_text, storable_text
+from chats.services.transfers.attempts import move, wake_worker_and_readers
 from chats.services.transfers.call_ids import call_parts, is_too_long, stored_call_id
 from chats.services.transfers.machine import Happening, following
 from chats.services.transfers.slots import has_free_slot, offers_in_turn
@@ -97,7 +97,7 @@ def make_offer(
             offer.automatic = True
             _accept(offer, peer, now)
         offer.save(force_insert=True)
-        transaction.on_commit(_wake)
+        transaction.on_commit(wake_worker_and_readers)
     reach("offer-made")
     return offer
 
@@ -113,7 +113,7 @@ def accept_offer(*, transfer_id: int, call_taker: User, now: datetime) -> Transf
         offer.save(
             update_fields=["state", "answered_by", "answered_at", "expiry", "expires_at", "due_at"]
         )
-        transaction.on_commit(_wake)
+        transaction.on_commit(wake_worker_and_readers)
         return offer
 
 
@@ -127,7 +127,7 @@ def decline_offer(*, transfer_id: int, call_taker: User, reason: str, now: datet
         offer.save(
             update_fields=["state", "cause", "answered_by", "answered_at", "ended_at", "due_at"]
         )
-        transaction.on_commit(_wake)
+        transaction.on_commit(wake_worker_and_readers)
         return offer
 
 
@@ -148,10 +148,8 @@ def answer_of(transfer: Transfer, now: datetime) -> NegotiationAnswer | None:
 
 def expire_offer(*, offer: Transfer, cause: str, now: datetime) -> None:
     """End a locked offer that was not answered, or an accepted one that was not executed."""
-    offer.state = following(offer.side, offer.state, Happening.EXPIRED)
-    offer.cause, offer.ended_at, offer.due_at = cause, now, None
-    offer.save(update_fields=["state", "cause", "ended_at", "due_at"])
-    transaction.on_commit(_wake)
+    move(offer, Happening.EXPIRED, now=now, cause=cause)
+    transaction.on_commit(wake_worker_and_readers)
 
 
 def chat_open_here(call_id: str) -> bool:
@@ -228,9 +226,3 @@ def _accept(offer: Transfer, peer: Peer, now: datetime) -> None:
 def _decline(offer: Transfer, cause: str, now: datetime) -> None:
     offer.state = following(offer.side, offer.state, Happening.DECLINED)
     offer.cause, offer.answered_at, offer.ended_at, offer.due_at = cause, now, now, None
-
-
-def _wake() -> None:
-    """Tell consoles of the offer and the peer interface of its answer."""
-    wakeup.publish(wakeup.EVENTS)
-    wakeup.publish(wakeup.TRANSFERS)
