@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from chats import wire
-from chats.models import Direction
-from chats.rows import MessageRow
+from chats.models import TransferSide
+from chats.rows import MessageRow, TransferRow
 from chats.selectors import Conversation
 
 
@@ -50,6 +50,9 @@ def record(found: Conversation) -> wire.Json:
         "additionalData": [{**row.data, "kind": row.kind} for row in found.data],
         "references": [wire.reference(row) for row in found.references],
         "reports": [wire.report(row) for row in found.reports],
+        "notes": [wire.note(row) for row in found.notes],
+        "psaps": [dict(psap) for psap in found.psaps],
+        "transfers": [_transfer(row) for row in found.transfers],
         "events": [
             {
                 "seq": row.seq,
@@ -64,7 +67,6 @@ def record(found: Conversation) -> wire.Json:
 
 
 def _message(row: MessageRow) -> wire.Json:
-    automatic = "caller" if row.direction == Direction.IN else "system"
     return {
         "direction": row.direction,
         "type": row.type,
@@ -72,10 +74,18 @@ def _message(row: MessageRow) -> wire.Json:
         "text": row.text,
         "status": row.status,
         "sipStatus": row.sip_status,
-        "author": row.author_username or automatic,
+        "author": row.author_username or wire.role(row),
+        "role": wire.role(row),
+        "psap": row.origin,
         "at": wire.time(row.at),
         "parts": [_part(found) for found in row.parts or ()],
     }
+
+
+def _transfer(row: TransferRow) -> wire.Json:
+    automatic = {"automatic": row.automatic} if row.side == TransferSide.IN else {}
+    uris = {"from": row.transfer_from, "to": row.transfer_to}
+    return {**wire.transfer(row), **uris, **automatic}
 
 
 def _part(found: Mapping[str, Any]) -> wire.Json:

@@ -113,12 +113,15 @@ def message(row: MessageRow) -> Json:
         "at": time(row.at),
         "flags": row.flags,
         "psap": row.origin,
-        "role": row.role or _role(row),
+        "role": role(row),
         "parts": [_part(row.chat_id, found) for found in row.parts or ()],
     }
 
 
-def _role(row: MessageRow) -> str:
+def role(row: MessageRow) -> str:
+    """Say who wrote a message: caller, calltaker or system."""
+    if row.role:
+        return row.role
     if row.direction == Direction.IN:
         return "caller"
     return "system" if row.author_username is None else "calltaker"

@@ -14,6 +14,7 @@ from chats.models import (
     Direction,
     LocationFix,
     Message,
+    Note,
     Session,
 )
 from chats.services.chain import canonical_data, event_hash, genesis_hash
@@ -25,6 +26,13 @@ from chats.services.texts import text_digest
 ERASED = "erased"
 TRUNCATED = "truncated"
 FETCHED = ("location-fetched", "data-fetched")
+NOTED = "note-imported"
+# Kinds of event that tell of a message, and its direction where the kind says it.
+TOLD = {
+    "message-received": Direction.IN.value,
+    "message-queued": Direction.OUT.value,
+    "message-imported": "",
+}
 
 Row = TypeVar("Row")
 
@@ -95,34 +103,46 @@ def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
             "parts", "fixes", "additional_data"
         )
     }
-    fetched = _Fetched(chat)
-    told = {"message-received": Direction.IN, "message-queued": Direction.OUT}
+    fetched, notes = _Fetched(chat), _Notes(chat)
     for event in events:
+        if event.kind == NOTED:
+            if fault := notes.fault(event):
+                yield BrokenLink(event.seq, fault)
+            continue
         if event.kind in FETCHED:
             if fault := fetched.fault(event):
                 yield BrokenLink(event.seq, fault)
             continue
-        if event.kind not in told:
+        if event.kind not in TOLD:
             continue
         message = messages.pop(event.message_id or 0, None)
         if message is None:
             yield BrokenLink(event.seq, f"message {event.message_id} is missing or told twice")
-        elif fault := _fault(message, event, told[event.kind]):
+        elif fault := _fault(message, event):
             yield BrokenLink(event.seq, f"message {message.pk}: {fault}")
     for message in messages.values():
         yield BrokenLink(0, f"message {message.pk} stands in no event")
     for reference in fetched.left_over():
         yield BrokenLink(0, f"what was fetched for reference {reference} stands in no event")
+    for note in notes.left_over():
+        yield BrokenLink(0, f"note {note} stands in no event")
 
 
-def _fault(message: Message, event: ChatEvent, direction: Direction) -> str | None:
+def _fault(message: Message, event: ChatEvent) -> str | None:
     data = event.data
     if (message.direction, message.type, message.msg_id) != (
-        direction.value,
+        TOLD[event.kind] or data["direction"],
         data["type"],
         data["msgId"],
     ):
         return "its direction, type or MsgId is not the recorded one"
+    # Our own have none of these.
+    if (message.role, message.origin, message.foreign_id) != (
+        data.get("role", ""),
+        data.get("psap", ""),
+        data.get("id", ""),
+    ):
+        return "its role, PSAP or id is not the recorded one"
     if ERASED not in message.flags and text_digest(message.text) != data["textSha256"]:
         return "its text is not the recorded one"
     parts = sorted(message.parts.all(), key=lambda part: part.position)
@@ -182,6 +202,27 @@ class _Fetched:
             yield from (reference for reference, rows in found.items() if rows)
 
 
+class _Notes:
+    """Notes of other PSAPs, each of which one event tells of; ours are told of by none."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._notes = {note.pk: note for note in Note.objects.filter(chat=chat)}
+
+    def fault(self, event: ChatEvent) -> str | None:
+        """Compare the note that an event tells of with it."""
+        pk = int(event.data["note"])
+        note = self._notes.pop(pk, None)
+        if note is None:
+            return f"note {pk} is missing or told twice"
+        if text_digest(note.text) != event.data["textSha256"]:
+            return f"note {pk} is not the recorded one"
+        return None
+
+    def left_over(self) -> Iterator[int]:
+        """Notes taken over that no event tells of."""
+        yield from (pk for pk, note in self._notes.items() if note.origin)
+
+
 def _take(rows: "deque[Row]", count: int) -> "list[Row]":
     return [rows.popleft() for _ in range(min(count, len(rows)))]
 
@@ -194,12 +235,21 @@ def _state(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
             ended_by = event.data["endedBy"]
         elif event.kind == "session-reopened":
             ended_by = disposition = None
+        elif _leaves(event):
+            ended_by = None
         elif event.kind == "chat-closed":
             disposition = event.data["disposition"]
     if (chat.session == Session.STOPPED, chat.ended_by) != (ended_by is not None, ended_by):
         yield BrokenLink(0, "the state of its session is not the recorded one")
     if chat.disposition != disposition:
         yield BrokenLink(0, "its disposition is not the recorded one")
+
+
+def _leaves(event: ChatEvent) -> bool:
+    """Whether the chat is with another PSAP from then on, however its session had ended here."""
+    if event.kind == "chat-released":  # a call-taker's release names no transfer
+        return "transfer" in event.data
+    return event.kind == "chat-transferred"
 
 
 def _holds(part: BodyPart) -> bool:

@@ -18,10 +18,9 @@ from chats.services.identifiers import new_tag
 from chats.services.leases import lease_time
 from chats.services.message_types import START_TRANSFER
 from chats.services.outbox import cancel_waiting
-from chats.services.transfers.attempts import move
 from chats.services.transfers.call_ids import call_parts, caller_identity
 from chats.services.transfers.history import HandedChat
-from chats.services.transfers.machine import Happening
+from chats.services.transfers.supersede import supersede_earlier
 
 _HERE = (Session.OPEN, Session.REDIRECTING, Session.TRANSFERRING)
 
@@ -116,13 +115,8 @@ def open_chat(transfer: Transfer, handed: HandedChat, now: datetime) -> Chat | N
 
 
 def open_again(chat: Chat, transfer: Transfer, now: datetime) -> None:
-    """Open a locked chat again that we have had before; what was uncertain about it is over."""
-    earlier = Transfer.objects.defer("execution").filter(
-        chat=chat, side=TransferSide.IN, state=TransferState.UNCERTAIN
-    )
-    for uncertain in earlier.select_for_update(no_key=True).order_by("pk"):
-        # Whoever offers it anew has it: the app has not followed us.
-        move(uncertain, Happening.LET_GO, now=now, cause="It was offered to us anew.")
+    """Open a locked chat again that we have had before; its earlier transfers are over."""
+    supersede_earlier(chat=chat, transfer=transfer, now=now)
     cancel_waiting(chat=chat, types=(START_TRANSFER,), cause="transfer", now=now)
     append_event(
         chat_id=chat.pk,
