@@ -54,4 +54,4 @@ def test_an_instance_without_a_plain_trunk_counts_as_up(instance: Instance):
 
 
 def _takes(instance: Instance) -> bool:
-    return probes._takes_connections(instance.environment)
+    return probes._takes_connections(instance.environment, instance.environment.sips_port)

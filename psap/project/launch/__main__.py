@@ -14,7 +14,7 @@ from psap.credentials import read_credentials
 from psap.project.environment import Environment, read_environment
 from psap.project.launch import probes
 from psap.project.launch.errors import LaunchError
-from psap.project.launch.ports import require_free_ports
+from psap.project.launch.ports import require_free_ports, require_free_socket
 from psap.project.launch.readiness import Readiness, start_preparation
 from psap.project.launch.state import claim_state_dir, make_servers_home
 from psap.project.launch.stopping import Stop
@@ -43,6 +43,7 @@ def main() -> int:
         end_survivors(environment.state_dir, PATIENCE_WITH_LEFTOVERS, time.sleep)
         _raise_descriptor_limit()
         require_free_ports(environment)
+        require_free_socket(environment)
         make_servers_home(environment)
         _serve(environment, stop)
     except LaunchError as error:

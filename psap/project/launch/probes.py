@@ -5,6 +5,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 
@@ -17,6 +18,13 @@ LISTENING = """
 SELECT transport FROM psap_trunk
 WHERE enabled AND (port IS NULL OR port = CASE transport WHEN 'tls' THEN %s ELSE %s END)
 UNION SELECT 'plain' WHERE NOT EXISTS (SELECT FROM psap_trunk)
+"""
+# The program for peers says in its figures when its port is due and cannot be had (a certificate
+# that has expired, say): no reason to have the chats wait.
+PEER_PORT = """
+SELECT EXISTS (SELECT FROM psap_psap WHERE peer_certificate_id IS NOT NULL),
+    (SELECT (figures ->> 'leitstand_peer_port_open')::numeric FROM psap_serviceprocess
+     WHERE name = 'peerapi' ORDER BY beat_at DESC LIMIT 1) = 0
 """
 LATEST_BEATS = "SELECT name, max(beat_at) FROM psap_serviceprocess GROUP BY name"
 
@@ -53,9 +61,38 @@ def gateway_answers(environment: Environment) -> bool:
     answering = set()
     if all(_options(environment, name, kind) for name, kind in kinds):
         answering.add("plain")
-    if _takes_connections(environment):
+    if _takes_connections(environment, environment.sips_port):
         answering.add("tls")
     return answering == {"plain", "tls"} or _listening(environment) <= answering
+
+
+def peers_answered(environment: Environment) -> bool:
+    """Whether peers get through: TLS on PSAP_PEER_PORT where there is a certificate for it, GET
+    /healthz over PSAP_PEER_SOCKET where there is one.
+    """
+    if environment.peer_socket is not None and not _is_healthy(environment.peer_socket):
+        return False
+    return _takes_connections(environment, environment.peer_port) or not _peer_port_due(environment)
+
+
+def _peer_port_due(environment: Environment) -> bool:
+    try:
+        with psycopg.connect(environment.database_url, connect_timeout=2) as connection:
+            has_certificate, is_refused = connection.execute(PEER_PORT).fetchone() or (True, None)
+    except psycopg.Error:
+        return True
+    return has_certificate and not is_refused
+
+
+def _is_healthy(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(2)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return b" 200 " in connection.recv(64)
+        except OSError:
+            return False
 
 
 def _listening(environment: Environment) -> set[str]:
@@ -68,11 +105,9 @@ def _listening(environment: Environment) -> set[str]:
         return {"plain", "tls"}
 
 
-def _takes_connections(environment: Environment) -> bool:
+def _takes_connections(environment: Environment, port: int) -> bool:
     try:
-        socket.create_connection(
-            (reachable_host(environment), environment.sips_port), TIMEOUT
-        ).close()
+        socket.create_connection((reachable_host(environment), port), TIMEOUT).close()
     except OSError:
         return False
     return True
