@@ -14,11 +14,12 @@ class PsapConfig(AppConfig):
         from psap import checks  # noqa: F401  (it registers them)
         from psap.expiry import certificates  # models can be imported only now
         from psap.metrics import configuration_figures
-        from psap.programs import gateway_load, programs
+        from psap.programs import gateway_load, port_for_peers, programs
         from psap.registrations import messages_cut, registrations
 
         alarms.register(programs)
         alarms.register(gateway_load)
+        alarms.register(port_for_peers)
         alarms.register(certificates)
         alarms.register(registrations)
         alarms.register(messages_cut)

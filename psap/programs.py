@@ -10,6 +10,7 @@ from psap.models import ServiceProcess, SipAccount
 SILENT_AFTER = {
     "gateway": timedelta(seconds=5),
     "web": timedelta(seconds=5),
+    "peerapi": timedelta(seconds=5),
     "worker": timedelta(seconds=10),
     "beat": timedelta(seconds=10),
     "registrar": timedelta(seconds=10),
@@ -21,6 +22,10 @@ NOTHING_WRITTEN = (
     "Nothing can be written to the database, so no message is acknowledged. Is its disk full?"
 )
 LONGEST_LAG = 5.0
+PORT_CLOSED = (
+    "Peer PSAPs cannot reach us: the port for them is closed, since it is taken or our certificate "
+    "for them cannot be used. The log of peerapi says why."
+)
 
 
 def programs(now: datetime) -> Iterator[Alarm]:
@@ -57,6 +62,15 @@ def gateway_load(now: datetime) -> Iterator[Alarm]:
                 f"{row.instance} has acknowledged messages that are not on any screen after "
                 f"{LONGEST_LAG:.0f} s.",
             )
+
+
+def port_for_peers(now: datetime) -> Iterator[Alarm]:
+    """Say that the port for peers ought to be open and is not."""
+    since = now - SILENT_AFTER["peerapi"]
+    for row in ServiceProcess.objects.filter(name="peerapi", beat_at__gte=since):
+        if row.figures.get("leitstand_peer_port_open") == 0:
+            yield Alarm("peer-port-closed", ALARM, PORT_CLOSED)
+            return
 
 
 def _silent_programs(rows: Iterable[ServiceProcess], now: datetime) -> Iterator[Alarm]:

@@ -46,7 +46,7 @@ def test_servers_of_ones_own_replace_the_embedded_ones(tmp_path: Path):
         tmp_path, DATABASE_URL="postgresql://db.example/x", REDIS_URL="redis://r.example"
     )
     names = [program.name for program in programs(environment)]
-    assert names == ["gateway", "registrar", "web", "worker", "beat"]
+    assert names == ["gateway", "registrar", "web", "peerapi", "worker", "beat"]
 
 
 def test_the_supervisor_listens_on_a_unix_socket_alone_and_takes_any_path(tmp_path: Path):
@@ -113,7 +113,7 @@ def test_the_database_account_runs_binaries_behind_a_closed_directory(tmp_path: 
     assert shown.stdout.strip() == str(binaries()), shown.stderr
 
 
-@pytest.mark.parametrize("silent", ["web", "gateway"])
+@pytest.mark.parametrize("silent", ["web", "gateway", "peerapi"])
 def test_a_start_that_takes_too_long_names_what_does_not_answer_and_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: str
 ):
@@ -121,7 +121,10 @@ def test_a_start_that_takes_too_long_names_what_does_not_answer_and_its_log(
     monkeypatch.setattr(readiness, "PATIENCE", 0.05)
     monkeypatch.setattr(readiness.probes, "web_answers", lambda _: silent != "web")
     monkeypatch.setattr(readiness.probes, "gateway_answers", lambda _: silent != "gateway")
-    monkeypatch.setattr(readiness.probes.BeatReader, "beating", lambda _: iter(("worker", "beat")))
+    monkeypatch.setattr(readiness.probes, "peers_answered", lambda _: silent != "peerapi")
+    monkeypatch.setattr(
+        readiness.probes.BeatReader, "beating", lambda _: iter(("worker", "beat", "peerapi"))
+    )
     stop = SimpleNamespace(requested=False, wait=time.sleep)
     starting = readiness.Readiness(environment, SimpleNamespace(), stop)
     with pytest.raises(LaunchError, match=f"no answer from {silent}; see .*/log/{silent}.log"):

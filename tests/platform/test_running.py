@@ -15,7 +15,7 @@ from tests.support.ports import free_ports
 from tests.support.processes import command_of, descendants, user_of
 from tests.support.starting import refused_start
 
-PROGRAMS = {"postgres", "redis", "gateway", "registrar", "web", "worker", "beat"}
+PROGRAMS = {"postgres", "redis", "gateway", "registrar", "web", "peerapi", "worker", "beat"}
 
 
 def _status(url: str) -> int:
@@ -91,6 +91,7 @@ def test_a_second_instance_on_the_same_state_directory_is_refused(instance: Inst
         ("PSAP_HTTP_PORT", "http_port"),
         ("PSAP_SIP_PORT", "sip_port"),
         ("PSAP_SIPS_PORT", "sips_port"),
+        ("PSAP_PEER_PORT", "peer_port"),
     ],
 )
 def test_a_taken_port_is_one_clear_line_and_nothing_is_started(

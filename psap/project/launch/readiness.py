@@ -1,4 +1,4 @@
-"""Waiting until web, gateway, worker and beat all answer."""
+"""Waiting until web, gateway, peer interface, worker and beat all answer."""
 
 import subprocess
 import sys
@@ -17,6 +17,7 @@ from psap.project.launch.supervision import (
 
 PATIENCE = 60.0
 PAUSE = 0.1
+BEATING = frozenset({"worker", "beat", "peerapi"})
 
 
 def start_preparation(environment: Environment) -> subprocess.Popen[bytes]:
@@ -61,13 +62,13 @@ class Readiness:
                 self._stop.wait(PAUSE)
 
     def wait_for_programs(self) -> None:
-        """Return when all four answer, or a stop was requested."""
-        waiting = ["worker", "beat", "gateway", "web"]
+        """Return when all answer, or a stop was requested."""
+        waiting = ["worker", "beat", "peerapi", "gateway", "web"]
         reader = probes.BeatReader(self._environment)
         try:
             while waiting and not self._stop.requested:
                 self._check_deadline(" and ".join(waiting), waiting[0])
-                beating = set(reader.beating()) if {"worker", "beat"} & set(waiting) else set()
+                beating = set(reader.beating()) if BEATING.intersection(waiting) else set()
                 waiting = [name for name in waiting if not self._answers(name, beating)]
                 if waiting:
                     self._stop.wait(PAUSE)
@@ -79,6 +80,8 @@ class Readiness:
             return probes.web_answers(self._environment)
         if name == "gateway":
             return probes.gateway_answers(self._environment)
+        if name == "peerapi":
+            return name in beating and probes.peers_answered(self._environment)
         return name in beating
 
     def _check_deadline(self, silent: str, log: str) -> None:

@@ -74,6 +74,7 @@ def programs(environment: Environment) -> list[Program]:
         Program("gateway", PROGRAMS, [*django, "sipgateway"]),
         Program("registrar", PROGRAMS, [*django, "sipregistrar"], stop_seconds=4),
         Program("web", PROGRAMS, web),
+        Program("peerapi", PROGRAMS, [*django, "peerapi"]),
         Program("worker", PROGRAMS, [*celery, *worker], stop_signal="QUIT"),
         Program("beat", PROGRAMS, [*celery, *beat]),
     ]
