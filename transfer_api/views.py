@@ -1,26 +1,185 @@
 """Negotiation, execution, custody and attachments (clauses 6.3.2, 6.3.3): parse, one call, answer.
 
-Who asks has been settled before (transfer_api/gate.py): `request.scope["extensions"]` has it.
+Who asks has been settled before (transfer_api/gate.py). Every answer is sent after COMMIT.
 """
+
+import asyncio
+import hashlib
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from django.http import HttpRequest, HttpResponse
 
+from chats.models import BodyPart, Transfer, TransferSide
+from chats.services.addresses import same_address
+from chats.services.errors import ChatBusy, NoTransfer
+from chats.services.transfers import arriving, custody, offers
+from psap import failpoints
+from psap.models import Peer
+from transfer_api import requests
+from transfer_api.endpoints import answer, endpoint, json_body_of, peer_of
+from transfer_api.outcomes import outcomes
+from transfer_api.problems import Problem
+from transfer_api.profile.reader import read_data
+from transfer_api.profile.violations import ProfileError
+from transfer_api.schemas import Violation
+from transfer_api.work import work
 
+SHORTEST_EXPIRY = 10  # Annex A.2 has no less, not even for a 406
+# The gateway settles what is due within a second or two; then nothing comes any more.
+SETTLED_AFTER = 8.0
+ASK_AGAIN = 202
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@endpoint("POST")
 async def negotiation(request: HttpRequest) -> HttpResponse:
     """Offer a chat to us (6.3.2, Annex A.1); answers once somebody has decided."""
-    raise NotImplementedError
+    peer, body = peer_of(request), json_body_of(request)
+    transfer = await work.do(peer.pk, _offer, peer, body.content)
+    body.drop()
+    told = await outcomes.wait_for(lambda: _answer_of(transfer.pk), _seconds_until(transfer.due_at))
+    if told is None:
+        told = offers.NegotiationAnswer(
+            offers.NOT_ACCEPTABLE, SHORTEST_EXPIRY, "Nobody has answered the offer."
+        )
+    await asyncio.to_thread(failpoints.reach, "offer-answered")
+    reason = {"ReasonText": told.reason} if told.reason else {}
+    return answer(transfer.call_id, told.status_code, ExpiryTime=told.expiry_time, **reason)
 
 
+@endpoint("POST")
 async def execution(request: HttpRequest) -> HttpResponse:
     """Hand a chat over to us (6.3.3, Annex A.3); answers once the app follows us, or by expiry."""
-    raise NotImplementedError
+    peer, body = peer_of(request), json_body_of(request)
+    sent_at = _date_of(request)
+    try:
+        transfer = await work.do(peer.pk, _execute, peer, body.content, sent_at)
+    except _Unavailable as refused:
+        return answer(refused.call_id, arriving.SERVICE_UNAVAILABLE, ReasonText=refused.reason)
+    finally:
+        body.drop()
+    status = await outcomes.wait_for(
+        lambda: arriving.outcome_of(transfer.pk), _seconds_until(transfer.execution_expires_at)
+    )
+    await asyncio.to_thread(failpoints.reach, "execution-answering")
+    return answer(transfer.call_id, status or arriving.SERVICE_UNAVAILABLE)
 
 
-async def custody(request: HttpRequest) -> HttpResponse:
+@endpoint("POST")
+async def custody_notice(request: HttpRequest) -> HttpResponse:
     """Tell us whom the app follows; beyond Annex A, it settles what both sides were unsure of."""
-    raise NotImplementedError
+    peer, body = peer_of(request), json_body_of(request)
+    notice, settled = await work.do(peer.pk, _take_notice, peer, body.content)
+    return answer(notice.call_id, settled.status_code, MessageId=settled.msg_id)
 
 
+@endpoint("GET", "HEAD")
 async def attachment(request: HttpRequest, sha256: str) -> HttpResponse:
     """Give the content of a body part of a chat that was handed to this peer."""
-    raise NotImplementedError
+    peer = peer_of(request)
+    content = await work.do(peer.pk, _attachment, peer, sha256)
+    return HttpResponse(content, content_type="application/octet-stream")
+
+
+class _Unavailable(Exception):
+    """A valid request that we cannot carry out: StatusCode 503."""
+
+    def __init__(self, call_id: str, reason: str) -> None:
+        super().__init__(reason)
+        self.call_id, self.reason = call_id, reason
+
+
+def _offer(peer: Peer, body: bytes) -> Transfer:
+    asked = requests.read_negotiation(body)
+    if not any(same_address(asked.transfer_from, uri) for uri in peer.all_uris):
+        detail = "TransferFrom is none of the URIs that you speak for."
+        raise Problem(403, detail, violations=[Violation("/TransferFrom", detail)])
+    transfer = offers.make_offer(
+        peer=peer,
+        call_id=asked.call_id,
+        transfer_from=asked.transfer_from,
+        transfer_to=asked.transfer_to,
+        reason=asked.reason,
+        now=_now(),
+    )
+    failpoints.reach("offer-made")
+    return transfer
+
+
+def _answer_of(transfer_id: int) -> offers.NegotiationAnswer | None:
+    return offers.answer_of(Transfer.objects.get(pk=transfer_id), _now())
+
+
+def _execute(peer: Peer, body: bytes, sent_at: datetime | None) -> Transfer:
+    now = _now()
+    asked = requests.read_execution(body)
+    try:
+        handed = asked.data and read_data(
+            asked.data, received_at=now, peer_uris=peer.all_uris, sent_at=sent_at
+        )
+    except ProfileError as error:
+        violations = [Violation(f"/Data{one.pointer}", one.detail) for one in error.violations]
+        raise requests.invalid(violations) from error
+    try:
+        transfer_id = arriving.receive_execution(
+            peer=peer,
+            call_id=asked.call_id,
+            last_msg_id=asked.msg_id,
+            expiry=asked.expiry,
+            body_sha256=hashlib.sha256(body).digest(),
+            chat=handed or None,
+            now=now,
+        )
+    except arriving.NoNegotiation as error:
+        raise Problem(403, error.detail) from error
+    except arriving.ExecutionRefused as error:
+        raise _Unavailable(asked.call_id, error.detail) from error
+    failpoints.reach("execution-committed")
+    return Transfer.objects.only("call_id", "execution_expires_at").get(pk=transfer_id)
+
+
+def _take_notice(peer: Peer, body: bytes) -> tuple[requests.CustodyNotice, custody.CustodyAnswer]:
+    notice = requests.read_custody_notice(body)
+    try:
+        return notice, custody.take_notice(
+            peer=peer, call_id=notice.call_id, msg_id=notice.msg_id, now=_now()
+        )
+    except ChatBusy:
+        return notice, custody.CustodyAnswer(ASK_AGAIN, notice.msg_id)
+    except NoTransfer as error:
+        raise Problem(403, "No chat with this CallId has passed between us.") from error
+
+
+def _attachment(peer: Peer, sha256: str) -> bytes:
+    if _SHA256.fullmatch(sha256):
+        handed = Transfer.objects.filter(
+            peer=peer, side=TransferSide.OUT, executed_at__isnull=False, chat__isnull=False
+        )
+        part = BodyPart.objects.filter(
+            sha256=bytes.fromhex(sha256),
+            content__isnull=False,
+            message__chat__in=handed.values("chat"),
+        ).first()
+        if part is not None:
+            return bytes(part.content)
+    raise Problem(404, "There is no such attachment of a chat that was transferred to you.")
+
+
+def _seconds_until(due_at: datetime | None) -> float:
+    left = (due_at - _now()).total_seconds() if due_at else 0.0
+    return max(left, 0.0) + SETTLED_AFTER
+
+
+def _date_of(request: HttpRequest) -> datetime | None:
+    """Return the request's Date (RFC 9110 6.6.1); None without one that can be read."""
+    try:
+        date = parsedate_to_datetime(request.headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return None
+    return date if date.tzinfo else None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -62,16 +62,18 @@ def _validator(name: str) -> Draft7Validator:
     return Draft7Validator(schema(name))
 
 
-def validate(name: str, document: object, *, pointer: str = "") -> list[Violation]:
-    """Return how a document violates a schema, at most 20 violations; none: it is valid.
+def validate(name: str, document: object) -> list[Violation]:
+    """Return how a document violates a schema, at most 20 violations; none: it is valid."""
+    return violations_of(_validator(name), document)
 
-    `pointer` is where the document stands in the one that the reader of the violations knows.
-    """
-    found = (
-        Violation(pointer + _pointer(error), _detail(error))
-        for error in _leaves(_validator(name).iter_errors(document))
+
+def violations_of(validator: Draft7Validator, document: object) -> list[Violation]:
+    """The same by a validator that is made already."""
+    found = dict.fromkeys(
+        Violation(_pointer(error), _detail(error))
+        for error in islice(_leaves(validator.iter_errors(document)), MOST_VIOLATIONS)
     )
-    return list(islice(found, MOST_VIOLATIONS))
+    return list(found)
 
 
 def _leaves(errors: Iterator[ValidationError]) -> Iterator[ValidationError]:
