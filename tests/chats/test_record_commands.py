@@ -64,7 +64,7 @@ def test_the_export_holds_the_whole_record(
         "id", "callId", "service", "session", "endedBy", "liveness", "owner", "disposition",
         "caller", "openedAt", "answeredAt", "endedAt", "test", "alert", "silent", "unprotected",
         "priority", "cameFrom", "goneTo", "signalling", "messages", "locations",
-        "additionalData", "references", "reports", "events",
+        "additionalData", "references", "reports", "notes", "psaps", "transfers", "events",
     ]  # fmt: skip
     assert (record["session"], record["endedBy"], record["owner"]) == (
         "stopped",
