@@ -21,14 +21,24 @@ LONGEST_NAME_LOOKUP = 4.0
 LONGEST_CONNECT = 4.0
 # As long as nothing else is said; httpcore ends header blocks at 100 KiB.
 LARGEST_ANSWER = 1024 * 1024
+LOOK_EVERY = 0.25
+PIECE = 16 * 1024
 
 
 class ExchangeFailed(Exception):
-    """There is no answer to use: why in words, the HTTP status if any, and whether to try again."""
+    """There is no answer to use: why in words, the HTTP status if any, and whether to try again.
+
+    `sent`: whether anything of the request may have reached the server's HTTP.
+    """
 
     def __init__(self, cause: str, *, again: bool, status: int | None = None) -> None:
         super().__init__(cause)
         self.cause, self.again, self.status = cause, again, status
+        self.sent = True
+
+
+class NotWanted(Exception):
+    """Whoever asked wants the answer no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,8 @@ def unreadable(encoding: str, content: bytes) -> None:
 class Terms:
     """On what terms somebody is asked; `deadline` is monotonic time, `largest` in bytes.
 
-    `decoded` undoes a content encoding, None for one that cannot be undone.
+    `decoded` undoes a content encoding, None for one that cannot be undone. `wanted` is looked at
+    while we wait for the answer; once it says no, we hang up.
     """
 
     trust: Trust
@@ -56,6 +67,7 @@ class Terms:
     deadline: float
     largest: int = LARGEST_ANSWER
     decoded: Callable[[str, bytes], bytes | None] = unreadable
+    wanted: Callable[[], bool] | None = None
 
 
 def exchange(
@@ -70,6 +82,29 @@ def exchange(
 
     Raises ExchangeFailed.
     """
+    connection = _Connection()
+    try:
+        return _exchange(method, target, terms, connection, headers, content)
+    except ExchangeFailed as error:
+        error.sent = connection.sent
+        raise
+
+
+class _Connection:
+    """What became of the one connection that a request has."""
+
+    def __init__(self) -> None:
+        self.sent = False
+
+
+def _exchange(
+    method: str,
+    target: Target,
+    terms: Terms,
+    connection: _Connection,
+    headers: Mapping[str, str],
+    content: bytes,
+) -> Answer:
     try:
         patience = min(LONGEST_NAME_LOOKUP, _left(terms.deadline))
         addresses = find_addresses(target.host, reach=terms.reach, patience=patience)
@@ -78,7 +113,7 @@ def exchange(
             ssl_context=context,
             max_connections=1,
             max_keepalive_connections=0,
-            network_backend=_Network(addresses, terms),
+            network_backend=_Network(addresses, terms, connection),
         ) as pool:
             url = httpcore.URL(
                 scheme=target.scheme.encode(),
@@ -91,7 +126,7 @@ def exchange(
                 return _read(answer, terms)
     except (NameUnknown, httpcore.TimeoutException) as error:
         raise ExchangeFailed(str(error) or "no answer in time", again=True) from error
-    except (AddressRefused, TrustBroken) as error:
+    except (AddressRefused, TrustBroken, NotWanted) as error:
         raise ExchangeFailed(str(error), again=False) from error
     except CertificateRevoked as error:
         raise ExchangeFailed("the server's certificate is revoked", again=False) from error
@@ -144,8 +179,8 @@ def _left(deadline: float) -> float:
 class _Network(httpcore.NetworkBackend):
     """Connects to the checked addresses, whatever name is asked for."""
 
-    def __init__(self, addresses: list[str], terms: Terms) -> None:
-        self._addresses, self._terms = addresses, terms
+    def __init__(self, addresses: list[str], terms: Terms, connection: _Connection) -> None:
+        self._addresses, self._terms, self._connection = addresses, terms, connection
         self._sockets = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -164,21 +199,34 @@ class _Network(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
                 continue
-            return _Stream(stream, self._terms)
+            return _Stream(stream, self._terms, self._connection)
         raise failure
 
 
 class _Stream(httpcore.NetworkStream):
     """A connection whose every wait ends at the deadline."""
 
-    def __init__(self, stream: httpcore.NetworkStream, terms: Terms) -> None:
-        self._stream, self._terms = stream, terms
+    def __init__(
+        self, stream: httpcore.NetworkStream, terms: Terms, connection: _Connection
+    ) -> None:
+        self._stream, self._terms, self._connection = stream, terms, connection
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, timeout=_left(self._terms.deadline))
+        wanted = self._terms.wanted
+        if wanted is None:
+            return self._stream.read(max_bytes, timeout=_left(self._terms.deadline))
+        while wanted():
+            try:
+                patience = min(LOOK_EVERY, _left(self._terms.deadline))
+                return self._stream.read(max_bytes, timeout=patience)
+            except httpcore.ReadTimeout:
+                _left(self._terms.deadline)
+        raise NotWanted("nobody waits for the answer any more")
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout=_left(self._terms.deadline))
+        self._connection.sent = True  # TLS is there by now: what is written is the request
+        for start in range(0, len(buffer), PIECE):  # whoever reads slowly gets no more time
+            self._stream.write(buffer[start : start + PIECE], timeout=_left(self._terms.deadline))
 
     def close(self) -> None:
         self._stream.close()
@@ -198,7 +246,7 @@ class _Stream(httpcore.NetworkStream):
         except BaseException:
             stream.close()
             raise
-        return _Stream(stream, self._terms)
+        return _Stream(stream, self._terms, self._connection)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
