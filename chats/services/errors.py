@@ -103,10 +103,10 @@ class NoAgreement(ChatError):
 
 
 class ClientEndsSession(ChatError):
-    """The app ends its session on a redirect; an override redirects all the same."""
+    """The app ends its session on a redirect or transfer; an override sends it all the same."""
 
     code = "client-ends-session"
-    detail = "The caller's app is known to end the chat instead of following a redirect."
+    detail = "The caller's app is known to end the chat instead of following us."
 
 
 class NotRedirecting(ChatError):
