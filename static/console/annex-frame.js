@@ -43,6 +43,11 @@ export class AnnexFrame {
     this.#annex?.showFixes(record);
   }
 
+  /** Say what became of a redirect. */
+  async sayRedirect(event) {
+    (await this.#ready).sayRedirect(event);
+  }
+
   /** The Annex, once it is there. */
   ready() {
     return this.#ready;

@@ -5,21 +5,27 @@ import { ChatMarks } from "./chat-marks.js";
 import { CloseDialog } from "./close-dialog.js";
 import { ConfirmDialog } from "./confirm-dialog.js";
 import { outlineAt } from "./country-outline.js";
+import { DeclineDialog } from "./decline-dialog.js";
 import { ErrandDesk } from "./errand-desk.js";
+import { HandedOver } from "./handed-over.js";
+import { OfferDesk } from "./offer-desk.js";
+import { OfferList } from "./offer-list.js";
+import { PassOnDialog } from "./pass-on-dialog.js";
 import { hostOf } from "./reference-words.js";
 import { PositionPanel } from "./position-panel.js";
-import { RedirectDialog } from "./redirect-dialog.js";
 import { RedirectStrip } from "./redirect-strip.js";
 import { ReferenceList } from "./reference-list.js";
 import { ReportDialog } from "./report-dialog.js";
 import { ReportPanel } from "./report-panel.js";
 import { TestCalls } from "./test-calls.js";
+import { TransferDesk } from "./transfer-desk.js";
+import { TransferStrip } from "./transfer-strip.js";
 import { callerWord } from "./words.js";
 
 /**
  * All of the screen that comes after the first paint: the caller's side, what sets a chat apart,
- * the dialogs, redirects, references, reports, test calls and the alarms of the instance. One
- * import brings it.
+ * the dialogs, redirects, transfers, references, reports, test calls and the alarms of the instance.
+ * One import brings it.
  */
 export class Annex {
   #console;
@@ -29,12 +35,18 @@ export class Annex {
   #position;
   #marks;
   #strip;
-  #redirect;
+  #passOn;
+  #transfer;
+  #transfers;
+  #offerList;
+  #handedOver;
+  #decline;
   #references;
   #callBack;
   #reports;
   #report;
   #alarms;
+  offers;
   tests;
 
   #errands;
@@ -51,7 +63,13 @@ export class Annex {
     this.#position = new PositionPanel(document, { map, clock, outline, notices });
     this.#marks = new ChatMarks(document, { peerName: (uri) => store.peerName(uri) });
     this.#strip = new RedirectStrip(document, { store });
-    this.#redirect = new RedirectDialog(document, { identity });
+    this.#passOn = new PassOnDialog(document, { identity });
+    this.#transfer = new TransferStrip(document, { store, clock });
+    this.#transfers = new TransferDesk(console);
+    this.#decline = new DeclineDialog(document);
+    this.offers = new OfferDesk(console, this.#decline);
+    this.#offerList = new OfferList(document, { store, clock });
+    this.#handedOver = new HandedOver(document, { peerName: (uri, met) => store.peerName(uri, met) });
     this.#references = new ReferenceList(document);
     this.#callBack = new CallBack(document, { identity, drafts: console.drafts });
     this.#reports = new ReportPanel(document, { nameOf: (username) => store.nameOf(username) });
@@ -61,14 +79,22 @@ export class Annex {
   }
 
   connect() {
-    const parts = [this.confirm, this.closeDialog, this.#caller, this.#position, this.#strip, this.#redirect, this.#references, this.#callBack, this.#reports,
+    const parts = [this.confirm, this.closeDialog, this.#caller, this.#position, this.#strip, this.#passOn, this.#transfer, this.#transfers, this.#decline, this.offers, this.#offerList,
+      this.#references, this.#callBack, this.#reports,
       this.#report, this.#alarms, this.tests];
     for (const part of parts) part.connect();
     const { open, conversation, closing } = this.#console;
     const errands = this.#errands;
     this.closeDialog.addEventListener("close", ({ detail }) => closing.start(detail.card, detail));
     this.#position.addEventListener("show-message", ({ detail }) => conversation.reveal(detail));
-    this.#redirect.addEventListener("redirect", ({ detail }) => errands.redirect(detail));
+    this.#passOn.addEventListener("pass-on", ({ detail }) => {
+      if (detail.way === "transfer") this.#transfers.transfer(detail);
+      else errands.redirect(detail);
+    });
+    this.#transfer.addEventListener("hand-over", ({ detail }) => this.#transfers.handOver(detail));
+    this.#transfer.addEventListener("keep", ({ detail }) => this.#transfers.keep(detail));
+    this.#offerList.addEventListener("accept", ({ detail }) => this.offers.accept(detail));
+    this.#offerList.addEventListener("decline", ({ detail }) => this.offers.askToDecline(detail));
     this.#strip.addEventListener("take-back", ({ detail }) => errands.takeBack(detail));
     this.#callBack.addEventListener("call-back", ({ detail }) => errands.callBack(detail));
     this.#references.addEventListener("fetch", ({ detail }) => this.#fetch(detail));
@@ -87,6 +113,8 @@ export class Annex {
     this.#caller.show(card, record?.additional ?? [], record?.signalling ?? {});
     this.#marks.show(card);
     this.#strip.show(card, record);
+    this.#transfer.show(card);
+    this.#handedOver.show(record?.psaps ?? [], record?.notes ?? []);
     this.#callBack.show(card, Boolean(card) && this.#mayCallBack(card));
     this.#showErrands();
   }
@@ -101,9 +129,24 @@ export class Annex {
     this.#position.choose(messageId);
   }
 
-  askToRedirect(card) {
+  askToPassOn(card) {
     const { store, drafts } = this.#console;
-    this.#redirect.ask(card, store.peers, store.psap.redirectText ?? "", drafts.read(card.chat));
+    const { redirectText = "", transferText = "" } = store.psap;
+    const texts = { redirect: redirectText, transfer: transferText };
+    this.#passOn.ask(card, store.peers, texts, drafts.read(card.chat), store.may("transfer"));
+  }
+
+  /** A chat that comes back from a redirect has somebody waiting who believes to be answered. */
+  sayRedirect({ ev, chat, card, data }) {
+    const { store, notices, alarm } = this.#console;
+    if (!store.isMine(card)) return;
+    const name = store.peerName(data?.target ?? card.goneTo);
+    if (ev === "chat-redirected") {
+      notices.say(`#${chat} ${callerWord(card)} is with ${name} now. Close it here.`);
+      return;
+    }
+    notices.warn(`#${chat} ${callerWord(card)}: redirect to ${name} ended: ${data?.cause || "no reason given"}. The chat is yours again.`);
+    alarm.warn();
   }
 
   #mayCallBack(card) {

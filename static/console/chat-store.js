@@ -4,14 +4,16 @@ import { numberWord } from "./words.js";
  * What the queue knows of every chat: its card, and what arrived unseen.
  *
  * Emits "members" when a chat came, went or changed its section, "card" (detail: chat id)
- * when anything else of a card changed, and "alarms" when those of the instance did.
+ * when anything else of a card changed, "offers" (detail: those that have ended) when other control
+ * rooms' offers did, and "alarms" when those of the instance did.
  */
 export class ChatStore extends EventTarget {
   cards = new Map();
   unread = new Map();
   undelivered = new Map(); // chat to ids of texts of mine that did not arrive, until looked at
   returned = new Set(); // chats of mine that another control room did not take, until looked at
-  peers = []; // control rooms that a chat can be passed on to: {id, name, uri}
+  peers = []; // control rooms that a chat can be passed on to: {id, name, uri, transfers}
+  offers = []; // chats that control rooms hand over to us, as docs/live.md has them
   alarms = []; // of the instance: {code, severity, text}
   me = { username: "", name: "", roles: [], commands: [] };
   psap = { name: "", greeting: "", closingText: "", lostAfter: 45, dispositions: [] };
@@ -30,6 +32,7 @@ export class ChatStore extends EventTarget {
     this.psap = snapshot.psap;
     this.peers = snapshot.peers ?? [];
     this.hearAlarms(snapshot.alarms ?? []);
+    this.offers = snapshot.offers ?? [];
     this.#names.set(this.me.username, this.me.name);
     this.cards = new Map();
     for (const card of [...snapshot.chats].sort((a, b) => compare(a.answeredAt, b.answeredAt))) {
@@ -39,6 +42,7 @@ export class ChatStore extends EventTarget {
       if (!followed.has(card.chat)) this.#heard.set(card.chat, card.seq);
     }
     this.dispatchEvent(new Event("members"));
+    this.dispatchEvent(new CustomEvent("offers", { detail: [] }));
   }
 
   /** Take one event; false when it had been taken before. */
@@ -53,11 +57,22 @@ export class ChatStore extends EventTarget {
       this.#changed(chat);
     }
     if (event.ev === "delivery-changed" && this.isMine(card)) this.#noteDelivery(chat, event.message, seen);
-    if (event.ev === "redirect-failed" && this.isMine(card) && !seen) {
+    if (CAME_BACK.test(event.ev) && this.isMine(card) && !seen) {
       this.returned.add(chat);
       this.#changed(chat);
     }
     return true;
+  }
+
+  hearOffers({ offers, ended = [] }) {
+    this.offers = offers;
+    this.dispatchEvent(new CustomEvent("offers", { detail: ended }));
+    this.dispatchEvent(new Event("members"));
+  }
+
+  /** The offers that wait for an answer, the oldest first. */
+  get offered() {
+    return this.offers.filter(({ state }) => state === "offered");
   }
 
   hearAlarms(alarms) {
@@ -83,7 +98,7 @@ export class ChatStore extends EventTarget {
     if (!card || card.disposition) return null;
     if (this.isMine(card)) return "mine";
     if (card.owner) return "others";
-    return card.ringingSince || card.session === "open" ? "ringing" : "closing";
+    return card.ringingSince || ["open", "arriving"].includes(card.session) ? "ringing" : "closing";
   }
 
   /** Ids of one section in the order in which they are worked. */
@@ -110,11 +125,16 @@ export class ChatStore extends EventTarget {
     return this.#names.get(username) ?? username;
   }
 
-  /** Name of a control room by its URI, as far as it is one of our peers. */
-  peerName(uri) {
+  /** Name of a control room by its URI, as one of our peers or of those that a chat has met. */
+  peerName(uri, met = []) {
     if (!uri) return "another control room";
     const wanted = bareUri(uri);
-    return this.peers.find((peer) => bareUri(peer.uri) === wanted)?.name ?? numberWord(uri);
+    return [...this.peers, ...met].find((peer) => bareUri(peer.uri) === wanted)?.name || numberWord(uri);
+  }
+
+  /** Name of the control room that a chat is going to, gone to or coming from. */
+  otherName({ goneTo, transfer, cameFrom }) {
+    return goneTo ? this.peerName(goneTo) : transfer?.peer || this.peerName(cameFrom);
   }
 
   #put(card, before) {
@@ -160,6 +180,7 @@ export class ChatStore extends EventTarget {
   }
 }
 
+const CAME_BACK = /^(redirect|transfer)-(failed|declined|expired)$/;
 const compare = (a, b) => (a < b ? -1 : Number(a > b));
 
 const bareUri = (uri) => (uri ?? "").replace(/^sips?:/i, "").split(/[;?>]/)[0].toLowerCase();

@@ -116,11 +116,13 @@ export function lockReason(card, store, closing) {
   if (closing) return "Closing. Press Esc, then U to undo.";
   if (card.disposition) return "This chat is closed.";
   if (card.alert) return "Data from a machine: there is nobody to write to.";
-  if (card.session === "redirecting") {
-    return `Nothing is sent while the chat is redirected to ${store.peerName(card.goneTo)}. Your draft stays.`;
+  if (card.session.endsWith("ing")) {
+    const words = { redirecting: "is redirected", transferring: "is handed over" }[card.session];
+    if (words) return `Nothing is sent while the chat ${words} to ${store.otherName(card)}. Your draft stays.`;
+    return `The app is told to come here from ${store.otherName(card)}. You can write as soon as it does.`;
   }
   if (["redirected", "transferred"].includes(card.session)) {
-    return `The chat is with ${store.peerName(card.goneTo)} now. ${store.isMine(card) ? "Press Esc, then C to close it." : ""}`.trim();
+    return `The chat is with ${store.otherName(card)} now. ${store.isMine(card) ? "Press Esc, then C to close it." : ""}`.trim();
   }
   if (card.session !== "open") {
     const owner = store.isMine(card) ? "Press Esc, then C to close it." : "";

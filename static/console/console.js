@@ -87,6 +87,7 @@ export class Console {
     calls.addEventListener("answered", ({ detail }) => this.#answered(detail));
     const press = (id, act) => this.#document.getElementById(id).addEventListener("click", act);
     press("answer-longest", () => calls.answerLongest());
+    press("accept-offer", () => this.#offers((desk) => desk.acceptOldest()));
     press("silence", () => this.alarm.silence());
     press("reconnect", () => socket.retryNow());
     press("help-open", () => this.#help());
@@ -102,6 +103,7 @@ export class Console {
       case "ping": this.clock.hear(envelope.at); return;
       case "snapshot": this.#takeSnapshot(envelope); return;
       case "signs": this.store.hearSigns(envelope.chats); return;
+      case "offers": this.store.hearOffers(envelope); return;
       case "alarms": this.store.hearAlarms(envelope.alarms); return;
       default: this.#takeEvent(envelope);
     }
@@ -114,7 +116,7 @@ export class Console {
     if (!this.store.hear(event, { seen })) return;
     if (event.message) this.pending.settle(event.chat, event.message, this.store.me.username);
     if (event.ev === "delivery-changed" && event.message) this.#sayTrouble(event, seen);
-    if (event.ev.startsWith("redirect-") || event.ev === "chat-redirected") this.#sayRedirect(event);
+    if (event.ev.startsWith("redirect-") || event.ev === "chat-redirected") this.annex.sayRedirect(event);
     if (event.ev !== "message-received" || !event.message?.text) return;
     if (seen) this.notices.announce(`${callerWord(event.card)}: ${event.message.text}`);
     else if (this.store.isMine(event.card)) {
@@ -128,18 +130,6 @@ export class Console {
     const words = `#${chat} ${callerWord(card)}: your text is not delivered. ${deliveryWord(message).text}`;
     if (seen) this.notices.announceAtOnce(words);
     else this.notices.warn(words);
-  }
-
-  /** A chat that comes back from a redirect has somebody waiting who believes to be answered. */
-  #sayRedirect({ ev, chat, card, data }) {
-    if (!this.store.isMine(card)) return;
-    const name = this.store.peerName(data?.target ?? card.goneTo);
-    if (ev === "chat-redirected") {
-      this.notices.say(`#${chat} ${callerWord(card)} is with ${name} now. Close it here.`);
-      return;
-    }
-    this.notices.warn(`#${chat} ${callerWord(card)}: redirect to ${name} ended: ${data?.cause || "no reason given"}. The chat is yours again.`);
-    this.alarm.warn();
   }
 
   /** Show the answered chat, unless its call-taker has gone on with another one meanwhile. */
@@ -181,7 +171,7 @@ export class Console {
   #saying = new Pace(RING_PACE, () => this.#sayRinging());
 
   #membersChanged() {
-    const ringing = this.status.ringing();
+    const ringing = [...this.status.ringing(), ...this.store.offered.map(({ id }) => `offer ${id}`)];
     const anew = ringing.filter((chat) => !this.#ringing.has(chat));
     this.#ringing = new Set(ringing);
     this.alarm.ring(ringing.length > 0, { anew: anew.length > 0 });
@@ -195,9 +185,11 @@ export class Console {
   }
 
   #sayRinging() {
-    const anew = [...this.#unsaid].filter((chat) => this.#ringing.has(chat));
+    // What is offered is said by its list.
+    const ringing = [...this.#ringing].filter((chat) => this.store.cards.has(chat));
+    const anew = ringing.filter((chat) => this.#unsaid.has(chat));
     this.#unsaid.clear();
-    if (anew.length) this.notices.announceAtOnce(ringWords(anew, this.#ringing.size, this.store));
+    if (anew.length) this.notices.announceAtOnce(ringWords(anew, ringing.length, this.store));
   }
 
   #showMe() {
@@ -226,13 +218,19 @@ export class Console {
       m: () => this.map.focus(),
       c: () => open.chat && calls.askToClose(open.chat),
       r: () => open.chat && calls.release(open.chat),
-      d: () => open.askToRedirect(),
+      d: () => open.askToPassOn(),
+      o: () => this.#offers((desk) => desk.acceptOldest()),
+      O: () => this.#offers((desk) => desk.declineOldest()),
       u: () => this.closing.undo(),
       s: () => this.alarm.silence(),
       "?": () => this.#help(),
       mine: (place) => open.chooseMine(place),
       leave: () => this.queue.focus() || this.conversation.focus(),
     };
+  }
+
+  async #offers(act) {
+    act((await this.annex.ready()).offers);
   }
 
   #help() {

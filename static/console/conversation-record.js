@@ -18,6 +18,8 @@ export class ConversationRecord extends EventTarget {
   relays = new Map(); // by id of the message that is passed on
   reports = new Map();
   signalling = {};
+  notes = []; // of control rooms, ours too
+  psaps = []; // that had the chat before: {uri, name, from}
   #brought = []; // events with references, relays, reports or signalling
   #held = new Map();
 
@@ -116,7 +118,7 @@ export class ConversationRecord extends EventTarget {
     for (const one of body.references ?? []) this.references.set(one.id, one);
     for (const one of body.relays ?? []) this.relays.set(one.messageId, one);
     for (const one of body.reports ?? []) this.reports.set(one.id, one);
-    if (body.signalling) this.signalling = body.signalling;
+    for (const name of ["signalling", "notes", "psaps"]) if (body[name]) this[name] = body[name];
   }
 
   /** A message that something is fetched for later brings those again that it had. */
@@ -147,7 +149,7 @@ const SUPPLEMENTS = ["references", "relays", "reports", "signalling"];
 const BRINGS = {
   "reference-allowed": "references", "reference-unlisted": "references", "location-fetched": "references", "data-fetched": "references",
   "fetch-failed": "references", "message-relayed": "relays", "relay-failed": "relays",
-  "source-reported": "reports", "signalling-changed": "signalling",
+  "source-reported": "reports", "signalling-changed": "signalling", "chat-arriving": "psaps", "note-imported": "notes",
 };
 
 /** What an event's data would say, read from the card where the data did not travel. */

@@ -1,4 +1,4 @@
-import { attachmentsOf, eventWords, wordlessWords } from "./event-words.js";
+import { attachmentsOf, eventWords, isSeldom, wordlessWords } from "./event-words.js";
 import { keepingFocus } from "./focus.js";
 import { MessageView } from "./message-view.js";
 import { Pace } from "./pace.js";
@@ -114,8 +114,10 @@ export class ConversationView extends EventTarget {
     const record = this.#record;
     this.#list.ariaBusy = String(!record.loaded);
     if (!record.loaded) return;
+    // A chat that was taken over began elsewhere, before it was opened here.
+    const taken = record.events.some(({ kind }) => kind === "chat-arriving");
     const items = [
-      ...record.events.map((event) => ({ at: event.at, event, rank: event.kind === "chat-opened" ? 0 : 2 })),
+      ...record.events.map((event) => ({ at: event.at, event, rank: event.kind === "chat-opened" && !taken ? 0 : 2 })),
       ...[...record.messages.values()].map((message) => ({ at: message.at, message, rank: 1 })),
     ];
     const openedAt = record.card.openedAt;
@@ -161,8 +163,13 @@ export class ConversationView extends EventTarget {
       author: this.#authorOf(message),
       language: this.#languageOf(message),
       located: this.#fixesOf(message).length > 0,
-      passedOn: relayWords(this.#record.relays.get(message.id), (uri) => this.#store.peerName(uri)),
+      passedOn: relayWords(this.#record.relays.get(message.id), (uri) => this.#peerName(uri)),
+      elsewhere: message.psap ? this.#peerName(message.psap) : "",
     };
+  }
+
+  #peerName(uri) {
+    return this.#store.peerName(uri, this.#record.psaps);
   }
 
   #fixesOf(message) {
@@ -190,7 +197,19 @@ export class ConversationView extends EventTarget {
 
   #addEvent(event) {
     const store = this.#store;
-    const words = eventWords(event, (name) => store.nameOf(name), store.psap, (uri) => store.peerName(uri));
+    const nameOf = (name) => store.nameOf(name);
+    const peerName = (uri) => this.#peerName(uri);
+    if (isSeldom(event)) {
+      const line = this.#addLine(event.at, "", null, event.kind);
+      import("./seldom-words.js").then(({ seldomWords }) => {
+        const words = seldomWords(event, nameOf, peerName);
+        if (words) line.firstElementChild.textContent = words;
+        else line.remove();
+        this.#keepUp(false);
+      });
+      return;
+    }
+    const words = eventWords(event, nameOf, store.psap, peerName);
     if (words) this.#addLine(event.at, words, null, event.kind);
   }
 
@@ -214,6 +233,7 @@ export class ConversationView extends EventTarget {
     }
     this.#append(item);
     this.#keepUp(false);
+    return item;
   }
 
   /** A phone that moves reports with each heartbeat: one line for as long as nothing else happens. */
@@ -268,7 +288,8 @@ export class ConversationView extends EventTarget {
 
   #authorOf(message) {
     if (message.direction === "in") return callerWord(this.#record.card);
-    return message.author?.name ?? "Automatic";
+    if (!message.psap) return message.author?.name ?? "Automatic";
+    return `${message.role === "system" ? "Automatic" : "Call-taker"} at ${this.#peerName(message.psap)}`;
   }
 
   /** What the caller prefers to read is most likely what the caller writes. */

@@ -14,13 +14,17 @@ const READ_TYPES = /^multipart\/|\/(pidf|emergencycalldata\.[\w.]+|cap|addcallsu
  */
 export function eventWords(event, nameOf, psap, peerName = numberWord) {
   const words = WORDS[event.kind];
-  const data = event.data ?? {};
-  // Who another control room is, named as our list has it.
-  const target = data.target ? peerName(data.target) : "another control room";
-  return words ? words(data, actorOf(event, nameOf), { psap, nameOf, peerName, target }) : "";
+  return words ? words(event.data ?? {}, actorOf(event, nameOf), { psap, nameOf, peerName }) : "";
 }
 
-function actorOf(event, nameOf) {
+/** Whether the words of an event are among those that are loaded when needed: seldom-words.js. */
+export function isSeldom({ kind, data }) {
+  return SELDOM.test(kind) || (kind === "chat-released" && Boolean(data?.transfer));
+}
+
+const SELDOM = /^((redirect|transfer|custody|relay|source|reference|location|data|fetch)-|chat-(redirect|transfer|arriv|not-taken))/;
+
+export function actorOf(event, nameOf) {
   const [kind, username] = (event.actor ?? "").split(":");
   return kind === "calltaker" && username ? nameOf(username) : "";
 }
@@ -54,30 +58,13 @@ const WORDS = {
     const label = psap.dispositions.find((one) => one.value === data.disposition)?.label;
     return `Closed${actor ? ` by ${actor}` : ""}: ${label ?? data.disposition}`;
   },
-  "chat-redirecting": (data, actor, { target }) => `Redirect to ${target} begun${by(actor)}`,
-  "chat-redirected": (data, actor, { target }) => `The chat is with ${target} now`,
-  "redirect-failed": (data, actor, { target }) =>
-    `Redirect to ${target} ended: ${data.cause || "no reason given"}. The chat is here again`,
   // The message itself says that it was passed on.
   "message-relayed": () => "",
-  "relay-failed": (data, actor, { target }) =>
-    `A message could not be passed on to ${target}: ${data.sipStatus ? `SIP ${data.sipStatus} ` : ""}${data.cause ?? ""}`.trim(),
-  "source-reported": (data, actor) =>
-    data.status === "accepted" ? "The source was reported to the network, which took the report"
-      : data.status === "failed" ? `The report of the source failed: ${[data.httpStatus, data.cause].filter(Boolean).join(" ")}`
-        : `Report of the source begun${by(actor)}`,
-  "reference-unlisted": (data) => `${hostOf(data)} is not on the list: nothing was fetched from there`,
-  "reference-allowed": (data, actor) => `${hostOf(data)} is asked although it is not listed${by(actor)}`,
-  "location-fetched": (data) =>
-    Number(data.fixes) === 0 ? "The location was fetched and holds no position" : "The location was fetched",
-  "data-fetched": (data) => `Fetched: ${data.kind || "data of the caller"}`,
-  "fetch-failed": (data) => `Could not be fetched: ${data.cause || "no reason given"}`,
   "chat-unprotected": (data) =>
     `No protected way to the caller: texts leave unencrypted${data.transport ? ` over ${data.transport.toUpperCase()}` : ""}`,
   "test-answered": () => "Test call, answered and ended by itself",
 };
 
-const hostOf = ({ url }) => (url ?? "").split("/")[2] ?? "A host";
 const by = (actor) => (actor ? ` by ${actor}` : "");
 
 /** Parts that a person would want to know of: not the text, positions or caller data. */

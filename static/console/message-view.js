@@ -20,22 +20,23 @@ export class MessageView {
 
   /**
    * @param {string} chat @param {object} message
-   * @param {{author: string, language: string, located: boolean, passedOn: string}} around
+   * @param {{author: string, language: string, located: boolean, passedOn: string, elsewhere: string}} around
    */
-  show(chat, message, { author, language, located, passedOn }) {
+  show(chat, message, { author, language, located, passedOn, elsewhere }) {
     const { element } = this;
     const parts = this.#parts;
     element.dataset.messageId = message.id;
     element.dataset.chat = chat;
     element.dataset.direction = message.direction;
     element.dataset.status = message.status;
+    element.classList.toggle("is-elsewhere", Boolean(elsewhere));
     parts.author.textContent = author;
     showTime(parts.time, message.at);
     if (parts.text.textContent !== message.text) parts.text.textContent = message.text;
     parts.text.hidden = !message.text;
     if (language) parts.text.lang = language; // for the voice and the glyphs
     this.#showAttachments(attachmentsOf(message));
-    parts.number.textContent = message.msgId === null ? "" : `No. ${message.msgId}`;
+    parts.number.textContent = [message.msgId !== null && `No. ${message.msgId}`, elsewhere && `at ${elsewhere}`].filter(Boolean).join(" ");
     parts.place.hidden = !located;
     parts.flags.textContent = flagWords(message.flags).join(", ");
     parts.flags.title = (message.flags ?? []).join(", ");
@@ -69,7 +70,7 @@ export class MessageView {
     const { text, grave } = deliveryWord(message);
     status.textContent = text;
     status.classList.toggle("grave", grave);
-    const repeatable = ["failed", "cancelled"].includes(message.status) && message.text;
+    const repeatable = ["failed", "cancelled"].includes(message.status) && message.text && !message.psap;
     again.hidden = !repeatable;
     again.textContent = repeatable ? "Send again" : "";
     if (repeatable) again.dataset.sendAgain = message.id;

@@ -26,7 +26,7 @@ export class OpenChat {
     press("answer-this", () => calls.answer(this.chat));
     press("release-this", () => calls.release(this.chat));
     press("close-this", () => calls.askToClose(this.chat));
-    press("redirect-this", () => this.askToRedirect());
+    press("pass-on-this", () => this.askToPassOn());
     composer.addEventListener("send", ({ detail }) => pending.add(detail.chat, detail.text));
     conversation.addEventListener("show-fix", async ({ detail }) => (await annex.ready()).chooseFix(detail));
     conversation.addEventListener("take-back", ({ detail }) => pending.takeBack(detail));
@@ -84,16 +84,16 @@ export class OpenChat {
       this.#shown = "";
       composer.bind(null);
       annex.show(null, null);
-      for (const id of ["answer-this", "redirect-this", "release-this", "close-this"]) byId(id).hidden = true;
+      for (const id of ["answer-this", "pass-on-this", "release-this", "close-this"]) byId(id).hidden = true;
       byId("conversation-title").textContent = this.chat ? `#${this.chat}` : "No chat chosen";
       byId("conversation-state").textContent = "";
       return;
     }
     annex.show(card, this.#record);
     // A message changes none of what follows, and there may be a hundred in a second.
-    const { chat, caller: who, owner, session, endedBy, disposition, goneTo } = card;
+    const { chat, caller: who, owner, session, endedBy, disposition, goneTo, transfer } = card;
     const may = store.me.commands;
-    const shown = JSON.stringify([chat, who, owner, session, endedBy, disposition, goneTo, may, closing.has(chat), store.peers]);
+    const shown = JSON.stringify([chat, who, owner, session, endedBy, disposition, goneTo, transfer?.state, may, closing.has(chat), store.peers]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#identity.dress(byId("conversation"), card);
@@ -105,7 +105,7 @@ export class OpenChat {
     keepingFocus(() => {
       byId("answer-this").hidden = Boolean(card.owner || card.disposition) || !store.may("claim");
       byId("release-this").hidden = !mine || Boolean(card.disposition) || !store.may("release") || closing.has(this.chat);
-      byId("redirect-this").hidden = !this.#redirectable(card);
+      byId("pass-on-this").hidden = !this.#passable(card);
       byId("close-this").hidden = !closable || !store.may("close");
       composer.bind(card);
       composer.update(card, lockReason(card, store, closing.has(this.chat)));
@@ -113,17 +113,18 @@ export class OpenChat {
   }
 
   /** Ask whom to pass the chosen chat on to. */
-  async askToRedirect() {
+  async askToPassOn() {
     const { store, annex, notices } = this.#console;
     const card = store.cards.get(this.chat);
-    if (this.#redirectable(card)) (await annex.ready()).askToRedirect(card);
+    if (this.#passable(card)) (await annex.ready()).askToPassOn(card);
     else if (card) notices.say(store.peers.length ? "Only an open chat of yours can be passed on." : "There is no other control room to pass a chat on to.");
   }
 
-  #redirectable(card) {
+  #passable(card) {
     const { store, closing } = this.#console;
     return store.isMine(card) && card.session === "open" && !card.alert && !card.standalone && !card.disposition
-      && store.peers.length > 0 && store.may("redirect") && !closing.has(card.chat);
+      && store.peers.length > 0 && store.may("redirect") && !closing.has(card.chat)
+      && !["negotiating", "accepted"].includes(card.transfer?.state);
   }
 
   #markSeen() {
@@ -139,13 +140,15 @@ export class OpenChat {
   }
 }
 
-function sessionWords({ session, goneTo }, store) {
-  const peer = goneTo ? ` to ${store.peerName(goneTo)}` : "";
-  return `${SESSION[session]}${session === "open" ? "" : peer}`;
+function sessionWords(card, store) {
+  const { session, endedBy } = card;
+  if (session === "open") return "";
+  if (session === "stopped") return endedWord(endedBy);
+  return `${SESSION[session]} ${session === "arriving" ? "by" : "to"} ${store.otherName(card)}`;
 }
 
 function stateWords(card, store) {
-  const mark = card.session === "open" ? "" : card.session === "stopped" ? endedWord(card.endedBy) : sessionWords(card, store);
+  const mark = sessionWords(card, store);
   if (card.disposition) {
     const label = store.psap.dispositions.find((one) => one.value === card.disposition)?.label;
     return `Closed: ${label ?? card.disposition}`;

@@ -32,8 +32,8 @@ export class QueueCard {
 
   #parts;
 
-  /** @param {object} view {section, card, tone, key, unread, undelivered, returned, mayClaim} */
-  show({ section, card, tone, key, unread, undelivered, returned, mayClaim }) {
+  /** @param {object} view {section, card, tone, key, unread, undelivered, returned, mayClaim, from} */
+  show({ section, card, tone, key, unread, undelivered, returned, mayClaim, from }) {
     const { element } = this;
     const parts = this.#parts;
     this.card = card;
@@ -45,7 +45,7 @@ export class QueueCard {
     if (this.#new("alert", Boolean(card.alert))) element.classList.toggle("is-data", Boolean(card.alert));
     parts.test.hidden = !(card.test || isTest(card.service));
     parts.silent.hidden = !card.silent;
-    const marks = markWords(card);
+    const marks = markWords(card, from);
     if (this.#set(parts["marks-of"], "marks", marks)) parts["marks-of"].title = marks;
     this.#set(parts.service, "service", serviceWord(card.service));
     this.#set(parts.language, "language", languageWord(card.caller.language, { region: false }));
@@ -104,12 +104,14 @@ export class QueueCard {
 }
 
 /** Marks of a card that are no state of their own: short, since names need the room. */
-function markWords({ cameFrom, unprotected, session, references }) {
+function markWords({ unprotected, session, references, transfer }, from) {
   return [
-    session === "redirecting" && "Redirecting", cameFrom && "Passed on", references?.unlisted > 0 && "Fetch?",
+    transfer?.state === "uncertain" ? "⚠ Custody uncertain" : GOING[session], from && `From ${from}`, references?.unlisted > 0 && "Fetch?",
     unprotected && "Unprotected",
   ].filter(Boolean).join(" · ");
 }
+
+const GOING = { redirecting: "Redirecting", transferring: "Transferring", arriving: "Arriving" };
 
 /** Where a chat is, in a line: coordinates, else the address, else that neither is known. */
 export function placeWords(fix) {

@@ -160,6 +160,7 @@ export class QueueView extends EventTarget {
       undelivered: this.#store.undelivered.has(card.chat),
       returned: this.#store.returned.has(card.chat),
       mayClaim: this.#store.may("claim"),
+      from: data.cameFrom && this.#store.peerName(data.cameFrom),
     });
     card.tick((at) => this.#clock.since(at));
   }

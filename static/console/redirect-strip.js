@@ -1,5 +1,6 @@
 import { keepingFocus } from "./focus.js";
 import { redirectOf, redirectSteps } from "./redirect-steps.js";
+import { stepItems } from "./step-list.js";
 
 /**
  * Above the editor of a chat that is passed on: its steps, the way back, what came of it.
@@ -67,15 +68,6 @@ export class RedirectStrip extends EventTarget {
       failed: `Redirect to ${name} ended: ${redirect.cause || "no reason given"}. You have the chat again.`,
     }[redirect.state];
     this.#steps.hidden = steps.length === 0;
-    this.#steps.replaceChildren(...steps.map(({ text, state }) => {
-      const item = document.createElement("li");
-      item.dataset.state = state;
-      if (state === "current") item.setAttribute("aria-current", "step");
-      const word = document.createElement("span");
-      word.className = "unseen";
-      word.textContent = { done: "Done: ", failed: "Failed: ", current: "Under way: ", waiting: "Next: " }[state];
-      item.append(word, text);
-      return item;
-    }));
+    this.#steps.replaceChildren(...stepItems(steps));
   }
 }

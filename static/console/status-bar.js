@@ -9,6 +9,7 @@ export class StatusBar {
   #bar;
   #text;
   #answer;
+  #accept;
   #silence;
   #reconnect;
   #favicon;
@@ -23,6 +24,7 @@ export class StatusBar {
     this.#bar = document.getElementById("statusbar");
     this.#text = document.getElementById("status-text");
     this.#answer = document.getElementById("answer-longest");
+    this.#accept = document.getElementById("accept-offer");
     this.#silence = document.getElementById("silence");
     this.#reconnect = document.getElementById("reconnect");
     this.#favicon = document.getElementById("favicon");
@@ -55,17 +57,20 @@ export class StatusBar {
 
   draw() {
     const ringing = this.ringing();
-    const state = this.#lost ? "lost" : !this.#ready ? "connecting" : ringing.length ? "ringing" : "idle";
+    const offers = this.#store.offered;
+    const count = ringing.length + offers.length;
+    const state = this.#lost ? "lost" : !this.#ready ? "connecting" : count ? "ringing" : "idle";
     this.#bar.dataset.state = state;
     document.body.dataset.connection = this.#lost ? "lost" : "live";
-    this.#write(WORDS[state].call(this, ringing));
+    this.#write(WORDS[state].call(this, ringing, offers));
     this.#text.title = this.#lost ? utcTime(this.#lost.since) : "";
     keepingFocus(() => {
-      this.#answer.hidden = state !== "ringing" || !this.#store.may("claim");
+      this.#answer.hidden = state !== "ringing" || !ringing.length || !this.#store.may("claim");
+      this.#accept.hidden = state !== "ringing" || !offers.length || !this.#store.may("accept-offer");
       this.#silence.hidden = state !== "ringing" || this.#alarm.silenced || this.#alarm.state !== "on";
       this.#reconnect.hidden = state !== "lost";
-    }, () => (this.#answer.hidden ? document.getElementById("message-list") : this.#answer));
-    const title = { lost: "No connection – Leitstand", ringing: `(${ringing.length}) ringing – Leitstand` };
+    }, () => [this.#answer, this.#accept].find(({ hidden }) => !hidden) ?? document.getElementById("message-list"));
+    const title = { lost: "No connection – Leitstand", ringing: `(${count}) ringing – Leitstand` };
     const wanted = title[state] ?? "Leitstand";
     if (document.title !== wanted) document.title = wanted;
     const icon = state === "ringing" ? this.#icons.ringing : this.#icons.quiet;
@@ -73,7 +78,11 @@ export class StatusBar {
   }
 
   longestWait(ringing) {
-    return this.#clock.since(this.#store.cards.get(ringing[0]).ringingSince);
+    return this.since(this.#store.cards.get(ringing[0]).ringingSince);
+  }
+
+  since(at) {
+    return this.#clock.since(at);
   }
 
   lostWords() {
@@ -96,8 +105,14 @@ const WORDS = {
   connecting: () => "Connecting…",
   idle() { return `Nobody is waiting. ${this.mineWords()}`; },
   lost() { return this.lostWords(); },
-  ringing(ringing) {
+  ringing(ringing, offers) {
+    const words = [];
     const many = ringing.length === 1 ? "1 chat is ringing" : `${ringing.length} chats are ringing`;
-    return `${many}, ${ringing.length === 1 ? "waiting" : "longest waiting"} ${age(this.longestWait(ringing))}`;
+    if (ringing.length) words.push(`${many}, ${ringing.length === 1 ? "waiting" : "longest waiting"} ${age(this.longestWait(ringing))}`);
+    if (offers.length) {
+      const more = offers.length > 1 ? ` and ${offers.length - 1} more` : "";
+      words.push(`${offers[0].peer} hands over a chat${more}, asked ${age(this.since(offers[0].requestedAt))} ago`);
+    }
+    return words.join(" · ");
   },
 };

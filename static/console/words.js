@@ -81,6 +81,7 @@ export const SESSION = {
   redirected: "redirected",
   transferring: "being transferred",
   transferred: "transferred",
+  arriving: "being handed over",
 };
 
 const ENDED_BY = {
@@ -95,6 +96,8 @@ export function endedWord(endedBy) {
   return `ended ${ENDED_BY[endedBy] ?? ""}`.trim();
 }
 
+const CANCELLED = { redirect: "was redirected", transfer: "was being transferred" };
+
 /** What became of one of our texts, in words. @returns {{text: string, grave: boolean}} */
 export function deliveryWord(message) {
   switch (message.status) {
@@ -107,7 +110,7 @@ export function deliveryWord(message) {
     case "deferred":
       return { text: "Deferred: phone out of reach, goes out when it is back", grave: true };
     case "cancelled":
-      return { text: message.cause === "redirect" ? "Not sent: the chat was redirected" : "Not sent: the chat had ended", grave: true };
+      return { text: `Not sent: the chat ${CANCELLED[message.cause] ?? "had ended"}`, grave: true };
     case "failed": return { text: `Not delivered: ${causeOf(message)}`, grave: true };
     default: return { text: message.status ?? "", grave: false };
   }

@@ -34,10 +34,10 @@ async def other(instance: Instance) -> AsyncIterator[SmallPsap]:
 async def redirect(desk: Desk) -> None:
     """Redirect the chat that was just answered to the one peer."""
     await desk.press("Escape", "d")
-    await expect(desk.page.locator("#redirect-dialog")).to_be_visible()
-    await expect(desk.page.locator("#redirect-peer option:checked")).to_have_text(NAME)
+    await expect(desk.page.locator("#pass-on-dialog")).to_be_visible()
+    await expect(desk.page.locator("#pass-on-peer option:checked")).to_have_text(NAME)
     await desk.press("Control+Enter")
-    await expect(desk.page.locator("#redirect-dialog")).to_be_hidden()
+    await expect(desk.page.locator("#pass-on-dialog")).to_be_hidden()
 
 
 async def still_alive(desk: Desk, app: SimulatedApp) -> None:
@@ -55,7 +55,7 @@ async def test_a_redirect_is_followed_step_by_step_until_the_other_has_the_chat(
     await desk.answer()
     await redirect(desk)
     told = await app.wait_for_type(lmpe.STOP_REDIRECT, 15)
-    assert told.text == await desk.page.locator("#redirect-text").input_value()
+    assert told.text == await desk.page.locator("#pass-on-text").input_value()
     await other.until(lambda: bool(other.of_type(lmpe.START_REDIRECT)))
     strip = desk.page.locator("#redirect-strip")
     await expect(strip).to_contain_text(f"This chat is with {NAME} now")
@@ -117,10 +117,10 @@ async def test_an_app_that_ends_on_a_redirect_is_warned_of(
     app = await call("Hilfe")
     await desk.answer()
     await desk.press("Escape", "d")
-    await expect(desk.page.locator("#redirect-warning")).to_be_visible()
+    await expect(desk.page.locator("#pass-on-warning")).to_be_visible()
     await desk.press("Control+Enter")
-    await expect(desk.page.locator("#redirect-dialog")).to_be_visible()
-    await desk.page.locator("#redirect-override").check()
+    await expect(desk.page.locator("#pass-on-dialog")).to_be_visible()
+    await desk.page.locator("#pass-on-override").check()
     await desk.press("Control+Enter")
     instance.execute(
         "DELETE FROM psap_limitedclient WHERE user_agent = 'Leitstand-Simulator' RETURNING id"

@@ -199,8 +199,13 @@ async def test_words_and_numbers_read_as_people_say_them(page: Page, module, exp
     ],
 )  # fmt: skip
 async def test_an_event_leaves_a_line_in_the_words_of_people(page: Page, kind, data, words):
-    script = """([kind, data]) => import('/static/console/event-words.js').then((m) =>
-        m.eventWords({kind, data, actor: 'calltaker:anna'}, () => 'Anna', {}, () => 'B'))"""
+    script = """async ([kind, data]) => {
+        const { eventWords, isSeldom } = await import('/static/console/event-words.js');
+        const { seldomWords } = await import('/static/console/seldom-words.js');
+        const event = { kind, data, actor: 'calltaker:anna' };
+        return isSeldom(event) ? seldomWords(event, () => 'Anna', () => 'B')
+            : eventWords(event, () => 'Anna', {}, () => 'B');
+    }"""
     assert await page.evaluate(script, [kind, data]) == words
 
 

@@ -24,13 +24,13 @@ async def test_a_redirect_names_the_peer_and_sends_the_text(on_stage):
     await page.locator("#composer-text").fill("half a thought")
     await page.keyboard.press("Escape")
     await page.keyboard.press("d")
-    await expect(page.locator("#redirect-peer")).to_be_focused()
-    await expect(page.locator("#redirect-uri")).to_have_text(URI)
-    await expect(page.locator("#redirect-text")).to_have_value("We are passing you on.")
-    await expect(page.locator("#redirect-note")).to_contain_text("half a thought")
-    await expect(page.locator("#redirect-warning")).to_be_hidden()
+    await expect(page.locator("#pass-on-peer")).to_be_focused()
+    await expect(page.locator("#pass-on-uri")).to_have_text(URI)
+    await expect(page.locator("#pass-on-text")).to_have_value("We are passing you on.")
+    await expect(page.locator("#pass-on-note")).to_contain_text("half a thought")
+    await expect(page.locator("#pass-on-warning")).to_be_hidden()
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("#redirect-dialog")).to_be_hidden()
+    await expect(page.locator("#pass-on-dialog")).to_be_hidden()
     await stage.asked_for("redirect")
     assert stage.commands == [
         {"do": "redirect", "chat": "1", "peer": "3", "text": "We are passing you on.",
@@ -42,12 +42,12 @@ async def test_an_app_that_would_end_its_chat_is_redirected_only_on_purpose(on_s
     stage: Stage = await on_stage([card("1", clientEnds={"redirect": True})], peers=[TIROL])
     await stage.choose("1")
     page = stage.page
-    await page.locator("#redirect-this").click()
-    await expect(page.locator("#redirect-warning")).to_be_visible()
+    await page.locator("#pass-on-this").click()
+    await expect(page.locator("#pass-on-warning")).to_be_visible()
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("#redirect-dialog")).to_be_visible()
+    await expect(page.locator("#pass-on-dialog")).to_be_visible()
     assert stage.commands == []
-    await page.locator("#redirect-override").check()
+    await page.locator("#pass-on-override").check()
     await page.keyboard.press("Control+Enter")
     await stage.asked_for("redirect")
     assert stage.commands[0]["override"] is True
@@ -58,12 +58,12 @@ async def test_an_app_that_knows_no_redirect_is_not_redirected_at_all(on_stage):
     stage: Stage = await on_stage([card("1", clientEnds=ends)], peers=[TIROL])
     await stage.choose("1")
     page = stage.page
-    await page.locator("#redirect-this").click()
-    await expect(page.locator("#redirect-impossible")).to_be_visible()
-    await expect(page.locator("#redirect-override")).to_be_hidden()
-    await expect(page.locator("#redirect-dialog [type=submit]")).to_be_disabled()
+    await page.locator("#pass-on-this").click()
+    await expect(page.locator("#pass-on-impossible")).to_be_visible()
+    await expect(page.locator("#pass-on-override")).to_be_hidden()
+    await expect(page.locator("#pass-on-dialog [type=submit]")).to_be_disabled()
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("#redirect-dialog")).to_be_visible()
+    await expect(page.locator("#pass-on-dialog")).to_be_visible()
     assert stage.commands == []
 
 

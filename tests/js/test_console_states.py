@@ -139,7 +139,7 @@ async def test_without_a_place_to_report_to_there_is_no_button(on_stage):
     await stage.choose("1")
     await expect(stage.page.locator("#caller-facts")).to_contain_text("Number")
     await expect(stage.page.locator("#reports")).to_be_hidden()
-    await expect(stage.page.locator("#redirect-this")).to_be_hidden()
+    await expect(stage.page.locator("#pass-on-this")).to_be_hidden()
 
 
 async def test_test_calls_have_a_list_of_their_own(on_stage):

@@ -113,7 +113,7 @@ async def test_no_dialog_breaks_a_rule_and_each_gives_the_focus_back(on_stage, s
     await page.emulate_media(color_scheme=scheme)
     await stage.choose("1")
     opened_by = {
-        "redirect": "#redirect-this",
+        "pass-on": "#pass-on-this",
         "report": "#report-this",
         "tests": "#tests-open",
         "image": ".attachment-image",
