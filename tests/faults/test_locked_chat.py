@@ -14,7 +14,9 @@ from tests.support.instance import running_instance
 from tests.support.live_console import LiveConsole, log_in
 from tests.support.rawsip import RawSip
 
-HELD = 20.0
+pytestmark = pytest.mark.alone
+
+HELD = 12.0
 FOLLOWS = 1.0
 POISON = "Gift"
 

@@ -21,6 +21,8 @@ from tests.support.pki import Authority
 from tests.support.rawsip import RawSip, make_message
 from tests.support.redirects import redirect_scene
 
+pytestmark = pytest.mark.alone
+
 AUTHORITY = Authority()
 ROUNDS = 2
 BOUND = 1.0

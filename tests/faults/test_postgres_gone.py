@@ -13,6 +13,8 @@ from tests.support.eventually import eventually
 from tests.support.gateway import options_status
 from tests.support.instance import running_instance
 
+pytestmark = pytest.mark.alone
+
 HEALS = 5.0
 
 

@@ -1,4 +1,4 @@
-"""Redis dead, and hung, for 30 s each: intake goes on and no screen loses its connection.
+"""Redis dead, and hung, for 16 s each: intake goes on and no screen loses its connection.
 
 Redis carries wake-ups and Celery's queue alone. Red when a console sits in a channel group, or
 when anybody awaits a publish.
@@ -15,7 +15,9 @@ from tests.support.instance import running_instance
 from tests.support.live_console import LiveConsole, log_in
 from tests.support.rawsip import RawSip
 
-GONE = 30.0
+pytestmark = pytest.mark.alone
+
+GONE = 16.0
 FOLLOWS = 2.0
 SERVING = ("gateway", "web")
 

@@ -12,6 +12,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,11 +46,13 @@ class Row:
         return self.id.rpartition("-")[0]
 
 
+@cache
 def rows() -> list[Row]:
     """Return all rows in the order of the text."""
     return [Row(**row) for row in tomllib.loads(ROWS.read_text())["row"]]
 
 
+@cache
 def proofs() -> dict[str, list[str]]:
     """Return row id → its tests as `tests/area/test_file.py::test_name`, in order."""
     found: dict[str, list[str]] = defaultdict(list)

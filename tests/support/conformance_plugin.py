@@ -53,5 +53,5 @@ class ConformanceJudge:
 
 
 def _test(node_id: str) -> str:
-    """Return the test of a node id, which may also name parameters and a group of xdist's."""
-    return node_id.partition("[")[0].partition("@")[0]
+    """Return the test of a node id, which may also name parameters."""
+    return node_id.partition("[")[0]

@@ -2,16 +2,19 @@
 
 Each process has its own database (pytest-django), Redis, state directory and ports
 (tests/support/ports.py). The tests of a file stay in one process, since they share a gateway or a
-browser; of a module with `pytest.mark.together("name")` all those of that name. What measures time
-or the whole machine is marked `alone` and runs by itself when all else is over.
+browser. Files that measure time say so, and run one after the other when all else is over:
+
+    pytestmark = pytest.mark.alone
 
 Loaded by `addopts` in pyproject.toml, before anybody has read the settings.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from psap.project.launch import redis_server
 from psap.project.launch.supervision import with_the_launcher
 
 ALONE = "alone"
+SAYS_ALONE = re.compile(r"^pytestmark = .*\bpytest\.mark\.alone\b", re.MULTILINE)
 # Files of these take longest: they begin, so that the processes end at about the same time.
 SLOW_FIRST = ("faults", "interop", "e2e", "platform", "gateway", "js", "chats")
 
@@ -57,8 +61,7 @@ own_servers = OwnServers() if "PYTEST_XDIST_WORKER" in os.environ else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "alone: runs when no other test does; it measures")
-    config.addinivalue_line("markers", "together(name): with all others of that name, in turn")
+    config.addinivalue_line("markers", "alone: of a whole file, which runs when no other does")
 
 
 def pytest_unconfigure() -> None:
@@ -68,22 +71,9 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side: slow files first, and each test with those that it belongs to."""
-    if not hasattr(config, "workerinput"):
-        return
-    items.sort(key=_turn)
-    for item in items:
-        group = unit_of(item)
-        if group:
-            item._nodeid = f"{item.nodeid}@{group}"
-
-
-def unit_of(item: pytest.Item) -> str:
-    """Return the name of the tests that it belongs to, empty where that is its file."""
-    if item.get_closest_marker(ALONE):
-        return ALONE
-    mark = item.get_closest_marker("together")
-    return mark.args[0] if mark else ""
+    """Side by side, slow files come first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
@@ -97,13 +87,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "AloneLast":
     return AloneLast(config, log)
 
 
+@cache
+def is_alone(path: Path) -> bool:
+    """Whether a file says that it runs when no other does; read from its source."""
+    return bool(SAYS_ALONE.search(path.read_text()))
+
+
 class AloneLast(LoadScopeScheduling):
-    """Gives whole files to the processes; what is marked `alone` to the last that is left."""
+    """Gives whole files to the processes; those that run alone to the last that is left."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.rfind("@") > nodeid.rfind("]"):
-            return nodeid.rpartition("@")[2]
-        return nodeid.partition("::")[0]
+        name = nodeid.partition("::")[0]
+        return ALONE if is_alone(self.config.rootpath / name) else name
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         if ALONE in self.workqueue:

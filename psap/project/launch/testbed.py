@@ -2,7 +2,8 @@
 
 This is what `bin/test` does once everything is installed. PostgreSQL and Redis live in a directory
 of the temp folder and end with the tests. Arguments go to pytest, and then the linters are left
-out. Exit code: pytest's, else 1 where a linter complained.
+out. All tests run side by side in some processes (tests/support/side_by_side.py), a choice of them
+in one. Exit code: pytest's, else 1 where a linter complained.
 """
 
 import os
@@ -31,6 +32,8 @@ LINTERS = (
     ("mypy",),
     ("lint-imports",),
 )
+# Tests wait more than they compute: one process more than there are processors, within reason.
+PROCESSES = min((os.cpu_count() or 1) + 1, 8)
 PATIENCE = 30.0
 PATIENCE_AT_THE_END = 5.0
 
@@ -107,7 +110,9 @@ def _check(environment: Environment, arguments: Sequence[str]) -> int:
         for linter in LINTERS:
             print(f"--- {' '.join(linter)}", flush=True)  # noqa: T201
             complaints += bool(_run(linter, variables))
-    tested = _run((sys.executable, "-m", "pytest", *arguments), variables)
+    chosen = any(not argument.startswith("--") for argument in arguments)
+    spread = () if chosen else ("-n", str(PROCESSES))
+    tested = _run((sys.executable, "-m", "pytest", *spread, *arguments), variables)
     return tested or min(complaints, 1)
 
 
