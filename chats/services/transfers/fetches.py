@@ -53,8 +53,8 @@ def claim_fetches(*, now: datetime, most: int) -> list[DueFetch]:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"now": now, "until": lease_from(now), "most": most})
         return [
-            DueFetch(*columns, bytes(sha256), attempts)
-            for *columns, sha256, attempts in cursor.fetchall()
+            DueFetch(pk, transfer, chat, peer, url, bytes(sha256), attempts)
+            for pk, transfer, chat, peer, url, sha256, attempts in cursor.fetchall()
         ]
 
 
