@@ -1,14 +1,18 @@
 """What all views of the interface have in common: methods, problems, types, who asks."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, NoReturn
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from psap.models import Peer
 from transfer_api.bodies import Body
 from transfer_api.problems import CONTENT_TYPE, Problem
+from transfer_api.protocol import HANG_UP
+
+GONE_WITHIN = 5.0
 
 View = Callable[..., Awaitable[HttpResponse]]
 
@@ -62,6 +66,13 @@ def json_body_of(request: HttpRequest) -> Body:
         )
     body: Body = _state(request)["body"]
     return body
+
+
+async def hang_up(request: HttpRequest) -> NoReturn:
+    """End the connection without an answer, where any could be taken for an outcome."""
+    request.scope["extensions"][HANG_UP]()  # type: ignore[attr-defined]
+    await asyncio.sleep(GONE_WITHIN)  # Django cancels the view once the connection is gone
+    raise Problem(500)
 
 
 def _state(request: HttpRequest) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from transfer_api.schemas import Violation
 
 CONTENT_TYPE = "application/problem+json"
+_SOON = {"Retry-After": "1"}
 
 
 class Problem(Exception):
@@ -53,6 +54,13 @@ def too_often(retry_after: float, detail: str) -> Problem:
     return Problem(429, detail, headers={"Retry-After": str(max(1, round(retry_after + 0.5)))})
 
 
+class OutcomeOpen(Problem):
+    """Nobody knows whether the request was carried out; the peer had better ask again."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(503, detail, headers=_SOON)
+
+
 def not_now(detail: str) -> Problem:
-    """Make the answer for when nothing can be found out or written; the outcome is open."""
-    return Problem(503, detail, headers={"Retry-After": "1"})
+    """Make the answer for when nothing can be found out; nothing was carried out."""
+    return Problem(503, detail, headers=_SOON)

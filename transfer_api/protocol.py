@@ -21,6 +21,7 @@ HEAD_TIMEOUT = 10.0
 LARGEST_HEAD = 32 * 1024
 LARGEST_READ = 256 * 1024  # what asyncio hands over at once
 TOO_LARGE = f"The request's head is larger than {LARGEST_HEAD} bytes."
+HANG_UP = "leitstand.hang-up"  # in a scope's extensions: ends the connection at once
 _VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
@@ -99,7 +100,7 @@ class PeerProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._have_head()
         self._in_head = False
-        self.scope["extensions"] = self._extensions
+        self.scope["extensions"] = self._extensions | {HANG_UP: self.abort}
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -18,9 +18,9 @@ from chats.services.transfers import arriving, custody, offers
 from psap import failpoints
 from psap.models import Peer
 from transfer_api import requests
-from transfer_api.endpoints import answer, endpoint, json_body_of, peer_of
+from transfer_api.endpoints import answer, endpoint, hang_up, json_body_of, peer_of
 from transfer_api.outcomes import outcomes
-from transfer_api.problems import Problem
+from transfer_api.problems import OutcomeOpen, Problem
 from transfer_api.profile.reader import read_data
 from transfer_api.profile.violations import ProfileError
 from transfer_api.schemas import Violation
@@ -37,34 +37,36 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 async def negotiation(request: HttpRequest) -> HttpResponse:
     """Offer a chat to us (6.3.2, Annex A.1); answers once somebody has decided."""
     peer, body = peer_of(request), json_body_of(request)
-    transfer = await work.do(peer.pk, _offer, peer, body.content)
+    asked, offer, told = await work.do(peer.pk, _offer, peer, body.content)
     body.drop()
-    told = await outcomes.wait_for(lambda: _answer_of(transfer.pk), _seconds_until(transfer.due_at))
+    if told is None:
+        told = await outcomes.wait_for(lambda: _answer_of(offer.pk), _seconds_until(offer.due_at))
     if told is None:
         told = offers.NegotiationAnswer(
             offers.NOT_ACCEPTABLE, SHORTEST_EXPIRY, "Nobody has answered the offer."
         )
     await asyncio.to_thread(failpoints.reach, "offer-answered")
     reason = {"ReasonText": told.reason} if told.reason else {}
-    return answer(transfer.call_id, told.status_code, ExpiryTime=told.expiry_time, **reason)
+    return answer(asked.call_id, told.status_code, ExpiryTime=told.expiry_time, **reason)
 
 
 @endpoint("POST")
 async def execution(request: HttpRequest) -> HttpResponse:
     """Hand a chat over to us (6.3.3, Annex A.3); answers once the app follows us, or by expiry."""
     peer, body = peer_of(request), json_body_of(request)
-    sent_at = _date_of(request)
     try:
-        transfer = await work.do(peer.pk, _execute, peer, body.content, sent_at)
+        asked, transfer = await work.do(peer.pk, _execute, peer, body.content, _date_of(request))
     except _Unavailable as refused:
         return answer(refused.call_id, arriving.SERVICE_UNAVAILABLE, ReasonText=refused.reason)
+    except OutcomeOpen:  # a peer may take HTTP 503 for the StatusCode
+        return await hang_up(request)
     finally:
         body.drop()
     status = await outcomes.wait_for(
         lambda: arriving.outcome_of(transfer.pk), _seconds_until(transfer.execution_expires_at)
     )
     await asyncio.to_thread(failpoints.reach, "execution-answering")
-    return answer(transfer.call_id, status or arriving.SERVICE_UNAVAILABLE)
+    return answer(asked.call_id, status or arriving.SERVICE_UNAVAILABLE)
 
 
 @endpoint("POST")
@@ -91,12 +93,14 @@ class _Unavailable(Exception):
         self.call_id, self.reason = call_id, reason
 
 
-def _offer(peer: Peer, body: bytes) -> Transfer:
+def _offer(
+    peer: Peer, body: bytes
+) -> tuple[requests.Negotiation, Transfer, offers.NegotiationAnswer | None]:
     asked = requests.read_negotiation(body)
     if not any(same_address(asked.transfer_from, uri) for uri in peer.all_uris):
         detail = "TransferFrom is none of the URIs that you speak for."
         raise Problem(403, detail, violations=[Violation("/TransferFrom", detail)])
-    transfer = offers.make_offer(
+    offer = offers.make_offer(
         peer=peer,
         call_id=asked.call_id,
         transfer_from=asked.transfer_from,
@@ -104,15 +108,16 @@ def _offer(peer: Peer, body: bytes) -> Transfer:
         reason=asked.reason,
         now=_now(),
     )
-    failpoints.reach("offer-made")
-    return transfer
+    return asked, offer, offers.answer_of(offer, _now())
 
 
 def _answer_of(transfer_id: int) -> offers.NegotiationAnswer | None:
     return offers.answer_of(Transfer.objects.get(pk=transfer_id), _now())
 
 
-def _execute(peer: Peer, body: bytes, sent_at: datetime | None) -> Transfer:
+def _execute(
+    peer: Peer, body: bytes, sent_at: datetime | None
+) -> tuple[requests.Execution, Transfer]:
     now = _now()
     asked = requests.read_execution(body)
     try:
@@ -136,8 +141,7 @@ def _execute(peer: Peer, body: bytes, sent_at: datetime | None) -> Transfer:
         raise Problem(403, error.detail) from error
     except arriving.ExecutionRefused as error:
         raise _Unavailable(asked.call_id, error.detail) from error
-    failpoints.reach("execution-committed")
-    return Transfer.objects.only("call_id", "execution_expires_at").get(pk=transfer_id)
+    return asked, Transfer.objects.only("execution_expires_at").get(pk=transfer_id)
 
 
 def _take_notice(peer: Peer, body: bytes) -> tuple[requests.CustodyNotice, custody.CustodyAnswer]:

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseFailure
 
 from chats.database_threads import DatabaseThreads
 from chats.services.errors import ChatBusy
-from transfer_api.problems import not_now
+from transfer_api.problems import OutcomeOpen, not_now
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,7 +22,7 @@ QUICK_THREADS = 4
 SLOW_THREADS = 12
 SHARE_OF_A_PEER = 4
 NOTHING_KNOWN = "Nothing can be read or written at the moment; ask again."
-TOO_SLOW = "It takes too long at the moment; the outcome is open, ask again."
+OPEN = "The database does not answer; the outcome is open, ask again."
 BUSY = "The chat is being changed by something else; ask again."
 
 
@@ -46,16 +46,14 @@ class Work:
     async def do(
         self, peer_id: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Do something for a peer; raises Problem 503 when its outcome is open or it must wait."""
+        """Do something for a peer; raises Problem 503 when it must wait, OutcomeOpen."""
         async with self._shares[peer_id]:
             try:
                 return await self._slow.run(function, *args, **kwargs)
             except ChatBusy as error:
                 raise not_now(BUSY) from error
-            except TimeoutError as error:
-                raise not_now(TOO_SLOW) from error
-            except DatabaseFailure as error:
-                raise not_now(NOTHING_KNOWN) from error
+            except (DatabaseFailure, TimeoutError) as error:
+                raise OutcomeOpen(OPEN) from error
 
 
 work = Work()
