@@ -55,8 +55,11 @@ class Configuration:
         return self.trunks.get(name, NOBODY)
 
     def way_out(self, name: str) -> TrunkSettings:
-        """Return the trunk that a chat's messages leave by: its own, else the default one."""
-        return self.trunks.get(name) or self.default_trunk
+        """Return the trunk that a chat's messages leave by: its own, else the default, else any."""
+        named = self.trunks.get(name)
+        if named is None and self.default_trunk is NOBODY:
+            return next(iter(self.trunks.values()), NOBODY)
+        return named or self.default_trunk
 
     @property
     def default_trunk(self) -> TrunkSettings:

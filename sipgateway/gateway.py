@@ -15,6 +15,7 @@ from chats.models import DeliveryStatus
 from chats.services.deliveries import Delivery
 from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.incoming import Projection
+from chats.services.message_types import SENT_AWAY, START_TRANSFER, STOP_TRANSFER
 from sipgateway.arrivals import Arrival
 from sipgateway.bridge import SOCKET_NAME, Bridge
 from sipgateway.bridge_sweep import BridgeSweep
@@ -43,11 +44,13 @@ from sipgateway.projector import Projector
 from sipgateway.routes import Routes
 from sipgateway.sender import OutboxSender
 from sipgateway.testcalls import TakenTests
+from sipgateway.transfers import Transfers
 
 logger = logging.getLogger(__name__)
 
 EXPIRE_TRANSACTIONS_EVERY = 0.5
 LOOK_AT_LOAD_EVERY = 1.0
+OF_TRANSFERS = frozenset({START_TRANSFER, STOP_TRANSFER})
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  (compared with, not bound to)
 
 
@@ -132,6 +135,7 @@ class Gateway:
             credentials_for=self._credentials_for,
             way_of=self._presence.way_of,
             ended=self._presence.forget,
+            dismissed=self._presence.dismiss,
             recorded=self._recorded,
             exposed=self._exposures.note,
         )
@@ -153,7 +157,12 @@ class Gateway:
             configuration=self._configuration,
             listening_since=lambda: self._housekeeping.listening_since,
             exposed=self._exposures.note,
-            changed=self._redirects_changed,
+            relayed_over=self._passing_back.relayed_over,
+            changed=self._custody_changed,
+        )
+        self._transfers = Transfers(
+            listening_since=lambda: self._housekeeping.listening_since,
+            changed=self._custody_changed,
         )
         self._heartbeats = Heartbeats(
             self._presence,
@@ -218,6 +227,7 @@ class Gateway:
             self._look_at_load(),
             self._exposures.run(),
             wakeup.listen(wakeup.OUTBOX, self._sender.wake),
+            wakeup.listen(wakeup.TRANSFERS, self._transfers_moved),
         ]
 
     async def _project(self) -> None:
@@ -233,6 +243,7 @@ class Gateway:
             group.create_task(self._bridge_sweep.run())
             group.create_task(self._onward.run())
             group.create_task(self._onward.run_deadlines())
+            group.create_task(self._transfers.run())
             group.create_task(self._housekeeping.run())
             group.create_task(self._housekeeping.run_leases())
 
@@ -260,8 +271,13 @@ class Gateway:
         await database.retry(load_redirects)
         await database.close()
 
-    def _redirects_changed(self) -> None:
+    def _transfers_moved(self) -> None:
+        self._transfers.wake()
+        self._onward.wake()
+
+    def _custody_changed(self) -> None:
         self._sender.wake()
+        self._onward.wake()
         _wake_screens()
 
     def _database(self, name: str) -> Database:
@@ -300,13 +316,18 @@ class Gateway:
             self._sender.wake()
         if projection.relays:
             self._onward.wake()
+        if projection.transfers:
+            self._transfers.wake()
         _wake_screens()
 
     def _recorded(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
             self._figures.deliveries[delivery.status.value] += 1
             if delivery.status is DeliveryStatus.DELIVERED:
-                self._presence.mark_greeted(delivery.chat_id)
+                if delivery.msg_type not in SENT_AWAY:
+                    self._presence.mark_greeted(delivery.chat_id)
+        if any(delivery.msg_type in OF_TRANSFERS for delivery in deliveries):
+            self._transfers.wake()
         _wake_screens()
 
 

@@ -6,7 +6,7 @@ is what the rest of the gateway goes by.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,18 @@ VALUES ('gateway', %b, %b, %b, %b)
 ON CONFLICT (name, instance) DO UPDATE
 SET started_at = excluded.started_at, beat_at = excluded.beat_at, figures = excluded.figures
 """
+# Whose start of ours is still on its way has not been greeted: it may be waiting for another PSAP.
+_OPEN_CHATS = """
+SELECT id, call_id, unique_part, element, caller_uri, target_uri, local_tag, liveness, transport,
+    peer, last_sign_of_life, asserted_uri,
+    EXISTS (SELECT FROM chats_message m
+            WHERE m.chat_id = c.id AND m.direction = 'out' AND m.status = 'delivered')
+    AND NOT EXISTS (SELECT FROM chats_message m WHERE m.chat_id = c.id AND m.type IN (257, 265)
+                    AND m.status IN ('queued', 'sending', 'deferred')),
+    trunk
+FROM chats_chat c WHERE session = 'open' AND disposition IS NULL
+"""
+_COMING = ("arriving", "transferring")
 
 
 async def _ignore(anything: object) -> None:
@@ -116,6 +128,7 @@ class Housekeeping:
                 await self._do(self._flush)
                 await self._do(self._flush_others)
                 await self._do(self._forget_ended)
+                await self._do(self._find_opened)
             await self._do(self._find_lost)
             if turn % SWEEP_EVERY == 0:
                 await self._do(self._sweep_settled_journal)
@@ -155,13 +168,11 @@ class Housekeeping:
 
     async def _load_presence(self) -> None:
         connection = await self._database.connection()
-        cursor = await connection.execute(
-            "SELECT id, call_id, unique_part, element, caller_uri, target_uri, local_tag, liveness,"
-            " transport, peer, last_sign_of_life, asserted_uri, EXISTS (SELECT FROM chats_message m"
-            " WHERE m.chat_id = c.id AND m.direction = 'out' AND m.status = 'delivered'), trunk"
-            " FROM chats_chat c WHERE session = 'open' AND disposition IS NULL"
-        )
-        for row in await cursor.fetchall():
+        cursor = await connection.execute(_OPEN_CHATS)
+        self._keep(await cursor.fetchall())
+
+    def _keep(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        for row in rows:
             self._presence.add(
                 LiveChat(
                     id=row[0],
@@ -213,6 +224,25 @@ class Housekeeping:
         )
         for (chat_id,) in await cursor.fetchall():
             self._presence.forget(chat_id)
+
+    async def _find_opened(self) -> None:
+        """Take up the chats that somebody else has opened: a transfer, here or back to us."""
+        awaited = self._presence.take_awaited()
+        if not awaited:
+            return
+        try:
+            connection = await self._database.connection()
+            cursor = await connection.execute(f"{_OPEN_CHATS} AND id = ANY(%s)", (awaited,))
+            opened = await cursor.fetchall()
+            cursor = await connection.execute(
+                "SELECT id FROM chats_chat WHERE id = ANY(%s) AND session = ANY(%s)",
+                (awaited, list(_COMING)),
+            )
+            self._presence.await_still(row[0] for row in await cursor.fetchall())
+        except psycopg.Error:
+            self._presence.await_still(awaited)
+            raise
+        self._keep(opened)
 
     async def _find_lost(self) -> None:
         """Mark silent chats lost; while we were away ourselves nobody could be heard."""

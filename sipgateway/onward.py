@@ -1,4 +1,4 @@
-"""Passing on what reaches us for a chat that we redirected, and settling what is due.
+"""Passing on what reaches us for a chat that another PSAP has, and settling redirects that are due.
 
 Both work on rows in a thread of their own, by Django's ORM: a redirect is rare, and nothing of it
 may cost the way of messages anything.
@@ -7,11 +7,7 @@ may cost the way of messages anything.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import ParamSpec, TypeVar
-
-from django.db import InterfaceError, OperationalError, connection
 
 from chats.models import RelayStatus
 from chats.services.due_sessions import settle_due_sessions
@@ -30,6 +26,7 @@ from sipgateway.protocol.errors import LocalProtocolError
 from sipgateway.protocol.location_words import Located
 from sipgateway.protocol.message import Response
 from sipgateway.protocol.onward import onward_message
+from sipgateway.record_thread import UNREACHABLE, RecordThread
 from sipgateway.routes import NoRoute, Routes
 from sipgateway.testcalls import answer_text
 from sipgateway.unprojected import request_of
@@ -39,17 +36,16 @@ logger = logging.getLogger(__name__)
 TURN = 1.0
 # How soon an outcome is written down whose chat was held.
 RECORD_AGAIN = 0.2
-# PostgreSQL is gone, or the connection was found closed.
-UNREACHABLE = (OperationalError, InterfaceError)
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 MOST_ATTEMPTS = 10
+# Of a chat that another PSAP has for good nothing but this brings the message there: an hour.
+MOST_AFTER_TRANSFER = 120
 SILENCE = 408
 NO_ANSWER = "no answer"
 HERE_AGAIN = "the chat is here again"
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
+# What was relayed for a transfer before, and could not be: the chat has come back since.
+BACK = frozenset({"open", "transferring", "arriving"})
 
 
 class Onward:
@@ -63,6 +59,7 @@ class Onward:
         configuration: Callable[[], Configuration],
         listening_since: Callable[[], datetime],
         exposed: Callable[[int, str], None],
+        relayed_over: Callable[[str, Flow], None],
         changed: Callable[[], None],
     ) -> None:
         self._outgoing = outgoing
@@ -70,9 +67,10 @@ class Onward:
         self._configuration = configuration
         self._listening_since = listening_since
         self._exposed = exposed
+        self._relayed_over = relayed_over
         self._changed = changed
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "onward")
+        self._thread = RecordThread("onward")
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: set[int] = set()
 
@@ -87,9 +85,9 @@ class Onward:
             self._wake.clear()
             try:
                 if not freed:
-                    await self._in_thread(free_relays)
+                    await self._thread.run(free_relays)
                     freed = True
-                claimed = await self._in_thread(claim_relays, now=datetime.now(UTC))
+                claimed = await self._thread.run(claim_relays, now=datetime.now(UTC))
             except UNREACHABLE as error:
                 logger.warning("relays were not claimed: %s", error)
                 claimed, freed = [], False  # it may have claimed them, its answer lost
@@ -107,7 +105,7 @@ class Onward:
         while True:
             await asyncio.sleep(TURN)
             try:
-                settled = await self._in_thread(
+                settled = await self._thread.run(
                     settle_due_sessions,
                     now=datetime.now(UTC),
                     listening_since=self._listening_since(),
@@ -126,7 +124,7 @@ class Onward:
         self._held.add(relay.message_id)
         reach("relay-claimed")
         try:
-            if relay.session == "open":
+            if relay.session in BACK:
                 await self._record(relay, None, HERE_AGAIN, fails=True)
                 return
             flow = await self._routes.find(
@@ -136,6 +134,7 @@ class Onward:
                 trunk=relay.trunk,
                 exposed=lambda transport: self._exposed(relay.chat_id, transport),
             )
+            self._relayed_over(relay.unique_part, flow)
             status, cause = await self._send(relay, flow)
             await self._record(relay, status, cause)
         except NoRoute as error:
@@ -176,7 +175,7 @@ class Onward:
         outcome = judge_relay(relay, status, cause, datetime.now(UTC), fails=fails)
         while True:
             try:
-                if await self._in_thread(record_relay, outcome):
+                if await self._thread.run(record_relay, outcome):
                     break
                 await asyncio.sleep(RECORD_AGAIN)
             except UNREACHABLE as error:  # what the target has taken stays taken
@@ -190,21 +189,6 @@ class Onward:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _in_thread(
-        self,
-        work: Callable[Parameters, Result],
-        *arguments: Parameters.args,
-        **named: Parameters.kwargs,
-    ) -> Result:
-        def run() -> Result:
-            try:
-                return work(*arguments, **named)
-            except UNREACHABLE:
-                connection.close()
-                raise
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
 
 
 def judge_relay(
@@ -222,7 +206,8 @@ def judge_relay(
     if status is not None and 200 <= status < 300:
         return outcome(RelayStatus.RELAYED)
     passing = status is None or status == SILENCE or 500 <= status < 600
-    if fails or not passing or relay.attempts >= MOST_ATTEMPTS:
+    most = MOST_AFTER_TRANSFER if relay.session == "transferred" else MOST_ATTEMPTS
+    if fails or not passing or relay.attempts >= most:
         return outcome(RelayStatus.FAILED)
-    pause = min(FIRST_PAUSE * 2 ** (relay.attempts - 1), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * 2 ** min(relay.attempts - 1, 10), LONGEST_PAUSE)
     return outcome(RelayStatus.QUEUED, now + timedelta(seconds=pause))

@@ -31,6 +31,7 @@ class Letter:
     trunk: str = ""
     reply_to: str = ""
     priority: str = ORDINARY
+    stale: bool = False  # of a transfer whose time is over: not to be sent any more
 
     @property
     def request_uri(self) -> str:

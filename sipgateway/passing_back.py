@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chats.services.identifiers import new_branch
 from chats.services.incoming import ChatState
 from sipgateway.arrivals import Arrival
 from sipgateway.database import Connection
+from sipgateway.flows import Flow
 from sipgateway.outgoing import TIMED_OUT, Outgoing
 from sipgateway.protocol.addresses import normalise_uri
 from sipgateway.protocol.errors import LocalProtocolError
@@ -40,12 +41,16 @@ GiveUp = Callable[[Arrival], None]
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """An app that has left: the URIs that it goes by, and where it was heard last."""
+    """An app that has left: the URIs that it goes by, and where it was heard last.
+
+    `target` is where its messages were relayed to last: transport and address.
+    """
 
     uris: frozenset[str]
     transport: str
     peer: str
     trunk: str
+    target: tuple[str, str] = ("", "")
 
 
 def _way(*uris: str, transport: str, peer: str, trunk: str) -> _Way:
@@ -81,17 +86,28 @@ class PassingBack:
             elif self._ways and self._is_back(chat):
                 del self._ways[chat.unique_part]
 
+    def relayed_over(self, unique_part: str, flow: Flow) -> None:
+        """Note the way that a message goes on by: what comes back on it is the target's."""
+        way = self._ways.get(unique_part)
+        if way is not None:
+            self._ways[unique_part] = replace(way, target=(flow.transport, flow.peer))
+
     def _is_back(self, chat: ChatState) -> bool:
         """Whether it is the app that had left, and nobody else with its call identifier."""
         way = self._ways.get(chat.unique_part)
         return way is not None and not way.uris.isdisjoint(_way_to(chat).uris)
 
     def concerns(self, arrival: Arrival) -> bool:
-        """Say whether a trusted peer writes to an app of ours that is elsewhere now."""
-        if not self._ways or not arrival.trusted_peer:
+        """Say whether the PSAP that has an app of ours writes to it by us.
+
+        That is a trusted peer, or whoever answers on the way that we relayed to it by.
+        """
+        if not self._ways:
             return False
         way = self._ways.get(arrival.identifiers.unique_part)
         if way is None or arrival.caller.uri in way.uris:
+            return False
+        if not arrival.trusted_peer and (arrival.flow.transport, arrival.flow.peer) != way.target:
             return False
         return normalise_uri(arrival.request.uri.strip("<> ")) in way.uris
 
@@ -138,6 +154,9 @@ class PassingBack:
         self._outgoing.send(data, branch, flow, done)
 
     def _keep(self, unique_part: str, way: _Way) -> None:
+        known = self._ways.get(unique_part)
+        if known is not None:
+            way = replace(way, target=known.target)
         self._ways[unique_part] = way
         self._ways.move_to_end(unique_part)
         if len(self._ways) > MOST_KEPT:

@@ -4,6 +4,7 @@ A cache of the record and nothing more: a restart reads it back, and what it has
 is two seconds of signs of life.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,7 +68,10 @@ class Presence:
         self._by_id: dict[int, LiveChat] = {}
         self._unflushed: dict[int, LiveChat] = {}
         self._heard: dict[int, datetime] = {}
-        self._greeted: set[int] = set()
+        # Chats that are not open here and whose apps know us: all, oldest first, and those that
+        # may be open again, which nobody has told us.
+        self._greeted: OrderedDict[int, None] = OrderedDict()
+        self._awaited: set[int] = set()
 
     def __len__(self) -> int:
         """How many chats are open."""
@@ -163,7 +167,7 @@ class Presence:
                 beat_ids=_later(known.beat_ids if known else None, state.last_in_msg_id or 0),
             )
             self.add(chat)
-            self._greeted.discard(chat.id)
+            self._greeted.pop(chat.id, None)
 
     def add(self, chat: LiveChat) -> None:
         """Keep an open chat; one without a call id gets no heartbeats and is not looked for."""
@@ -178,8 +182,10 @@ class Presence:
         return list(self._by_id)
 
     def forget(self, chat_id: int) -> None:
-        """Drop a chat that is no longer open."""
+        """Drop a chat that is no longer open; it may be again, and has been greeted then."""
         chat = self._by_id.pop(chat_id, None)
+        if chat is not None and chat.greeted:
+            self._await(chat_id)
         if chat is not None and self._by_key.get(chat.key) is chat:
             del self._by_key[chat.key]
             unique_part = chat.key[0]
@@ -187,6 +193,20 @@ class Presence:
             if not self._parts[unique_part]:
                 del self._parts[unique_part]
         self._unflushed.pop(chat_id, None)
+
+    def dismiss(self, chat_id: int) -> None:
+        """Drop a chat whose app is sent away: nothing but a start of ours begins it again."""
+        self.forget(chat_id)
+        self._greeted.pop(chat_id, None)
+
+    def take_awaited(self) -> list[int]:
+        """Return the chats that may have been opened by somebody else since the last call."""
+        awaited, self._awaited = self._awaited, set()
+        return [chat_id for chat_id in awaited if chat_id not in self._by_id]
+
+    def await_still(self, chat_ids: Iterable[int]) -> None:
+        """Look for chats again that were not open yet."""
+        self._awaited.update(chat_ids)
 
     def mark_lost(self, chat_ids: Iterable[int]) -> None:
         """Note chats that the record counts as lost, so that their next sign of life is news."""
@@ -202,8 +222,14 @@ class Presence:
         """Note that the app has acknowledged our start: heartbeats may begin (clause 6.2.5)."""
         if chat := self._by_id.get(chat_id):
             chat.greeted = True
-        elif len(self._greeted) < MOST_GREETED:  # one that was opened here again, not heard yet
-            self._greeted.add(chat_id)
+        else:  # one that was opened here again, not heard yet
+            self._await(chat_id)
+
+    def _await(self, chat_id: int) -> None:
+        self._greeted[chat_id] = None
+        self._awaited.add(chat_id)
+        if len(self._greeted) > MOST_GREETED:
+            self._greeted.popitem(last=False)
 
     def take_unflushed(self) -> list[LiveChat]:
         """Return the chats with signs of life since the last call."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from chats.services.deliveries import Delivery, record_deliveries
+from chats.services.message_types import SENT_AWAY
 from psap.failpoints import reach
 from sipgateway.database import Connection, Database
 from sipgateway.flows import Flow
@@ -34,9 +35,18 @@ MARK_AGAIN = 0.2
 ANY_ATTEMPT = 2**31 - 1
 # Characters of a foreign reason phrase that go on the record and to all screens.
 LONGEST_REASON = 200
+STALE = "transfer"
 
+# Our 265 as transferee is never sent after its time (clause 6.3.3): the transferor takes the chat
+# back then, and the app would follow whoever comes last.
+_TOO_LATE = """
+    EXISTS (
+        SELECT FROM chats_transfer t
+        WHERE t.chat_id = m.chat_id AND t.start_message_id = m.id AND t.side = 'in'
+          AND (t.state IN ('uncertain', 'failed', 'released')
+            OR t.state = 'executing' AND t.execution_expires_at <= %(now)b))"""
 _RECLAIM = b"UPDATE chats_outboxentry SET lease_until = NULL WHERE lease_holder = %b"
-_CLAIM = b"""
+_CLAIM = f"""
 WITH due AS (
     SELECT o.message_id FROM chats_outboxentry o JOIN chats_message m ON m.id = o.message_id
     WHERE m.status IN ('queued', 'sending') AND o.due_at <= %(now)b
@@ -46,6 +56,7 @@ WITH due AS (
           SELECT 1 FROM chats_message e
           WHERE e.chat_id = m.chat_id AND e.id < m.id
             AND e.status IN ('queued', 'sending', 'deferred'))
+      AND (m.type <> 265 OR o.attempts > 0 OR NOT {_TOO_LATE})
     ORDER BY o.attempts, o.due_at, o.message_id LIMIT %(most)b
     FOR UPDATE OF o SKIP LOCKED
 ), claimed AS (
@@ -63,10 +74,10 @@ WITH due AS (
 SELECT m.id, m.chat_id, m.type, m.msg_id, m.text, k.sip_call_id, k.cseq, k.branch, k.attempts,
     c.call_id, c.local_tag, c.target_uri,
     c.transport, c.peer, c.session, c.liveness, k.redirected_to, k.proof, c.trunk,
-    k.reply_to, k.priority
+    k.reply_to, k.priority, c.session = 'transferred' OR m.type = 265 AND {_TOO_LATE}
 FROM marked m JOIN claimed k ON k.message_id = m.id JOIN chats_chat c ON c.id = m.chat_id
 ORDER BY m.id
-"""
+""".encode()  # noqa: S608
 
 
 class OutboxSender:
@@ -83,6 +94,7 @@ class OutboxSender:
         credentials_for: Callable[[Flow, str], Credentials],
         way_of: Callable[[int], tuple[str, str] | None],
         ended: Callable[[int], None],
+        dismissed: Callable[[int], None],
         recorded: Callable[[list[Delivery]], None],
         exposed: Callable[[int, str], None] = lambda chat_id, transport: None,
     ) -> None:
@@ -94,6 +106,7 @@ class OutboxSender:
         self._credentials_for = credentials_for
         self._way_of = way_of
         self._ended = ended
+        self._dismissed = dismissed
         self._recorded = recorded
         self._exposed = exposed
         self._wake = asyncio.Event()
@@ -168,8 +181,13 @@ class OutboxSender:
 
     async def _dispatch(self, letter: Letter) -> None:
         try:
+            if letter.stale:
+                self._judge(letter, None, STALE)
+                return
             transport, peer = self._way_of(letter.chat_id) or (letter.transport, letter.peer)
-            if letter.session != "open":  # nothing follows our stop, no heartbeat either
+            if letter.msg_type in SENT_AWAY:
+                self._dismissed(letter.chat_id)
+            elif letter.session != "open":  # nothing follows our stop, no heartbeat either
                 self._ended(letter.chat_id)
             if letter.redirected_to:  # by the proxy where there is one: it guards what is inside
                 transport, peer = "", ""

@@ -10,6 +10,8 @@ from sipgateway.outbound import Letter
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
+# The app is to answer: its time is the transfer's to count (clause 6.3).
+STILL_TRIED = frozenset({"open", "transferring", "arriving"})
 # A farewell to a session that has ended is not tried for ever.
 MOST_ATTEMPTS_AFTER_END = 5
 # The app is known but not there now: wait for its next sign of life.
@@ -45,8 +47,11 @@ def judge(
             at=now,
             retry_at=retry_at,
             anew=anew,
+            msg_type=letter.msg_type,
         )
 
+    if letter.stale:
+        return outcome(DeliveryStatus.CANCELLED)
     if status is not None and 200 <= status < 300:
         return outcome(DeliveryStatus.DELIVERED)
     if again is not None:
@@ -58,7 +63,7 @@ def judge(
     if status in AWAY:
         return outcome(DeliveryStatus.DEFERRED, anew=True)
     if status is None or status == SILENCE or 500 <= status < 600:
-        if letter.session != "open" and letter.attempts >= MOST_ATTEMPTS_AFTER_END:
+        if letter.session not in STILL_TRIED and letter.attempts >= MOST_ATTEMPTS_AFTER_END:
             return outcome(DeliveryStatus.FAILED)
         if letter.session == "open" and letter.liveness == "lost":
             return outcome(DeliveryStatus.DEFERRED)

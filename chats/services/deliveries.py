@@ -19,7 +19,7 @@ class Delivery:
 
     `retry_at` set means that it goes out again then; `anew` that it goes as a new request (after
     a final answer), not as a repetition of the old one (after silence). `redirect_to` and
-    `authorization` are what such a new request follows and shows.
+    `authorization` are what such a new request follows and shows. `msg_type` is the message's.
     """
 
     message_id: int
@@ -32,6 +32,7 @@ class Delivery:
     anew: bool = False
     redirect_to: str = ""
     authorization: str = ""
+    msg_type: int = 0
 
 
 @dataclass(slots=True)
@@ -76,15 +77,20 @@ _CHATS = (
 
 
 # What would only be repeated although it has lost its sense: anything once the app itself has
-# stopped, our texts once the chat is on its way to another PSAP, our stop once it is open again.
+# stopped or another PSAP has the chat, our texts once it is on its way there, our stop once it is
+# open again. But a reactivation (clause 6.3.3) sends a 266 in an open chat, and a 265 after it.
 _MOOT = b"""
 SELECT m.id FROM chats_message m JOIN chats_chat c ON c.id = m.chat_id
 WHERE m.id = ANY(%b) AND CASE c.session
-    WHEN 'open' THEN m.type IN (258, 266, 274)
+    WHEN 'open' THEN m.type IN (258, 274) OR m.type = 266 AND coalesce(
+        (SELECT l.type FROM chats_message l WHERE l.chat_id = c.id AND l.direction = 'out'
+           AND l.id > m.id AND l.type IN (265, 266) ORDER BY l.id LIMIT 1), 266) = 266
     WHEN 'stopped' THEN
         (SELECT i.type FROM chats_message i WHERE i.chat_id = c.id AND i.direction = 'in'
          ORDER BY i.id DESC LIMIT 1) = 258
-    ELSE m.type IN (257, 259) END
+    WHEN 'transferred' THEN true
+    WHEN 'arriving' THEN m.type <> 265
+    ELSE m.type IN (257, 259, 265) END
 """
 # The app has the time that the admin sets to go over, from when it has acknowledged the 274.
 _REDIRECTS = b"""

@@ -35,7 +35,7 @@ WITH due AS (
     RETURNING r.message_id, r.chat_id, r.target, r.branch, r.attempts
 )
 SELECT k.message_id, k.chat_id, k.target, k.branch, k.attempts, c.session, c.trunk, j.raw,
-    j.trusted
+    j.trusted, c.unique_part
 FROM claimed k JOIN chats_chat c ON c.id = k.chat_id JOIN chats_message m ON m.id = k.message_id
 JOIN chats_journal j ON j.id = m.journal_id
 ORDER BY k.message_id
@@ -55,6 +55,7 @@ class ClaimedRelay:
     trunk: str
     raw: bytes
     trusted: bool
+    unique_part: str = ""
 
 
 @dataclass(frozen=True, slots=True)

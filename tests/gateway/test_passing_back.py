@@ -1,5 +1,7 @@
 """What the new PSAP sends to a redirected app over us reaches the app, as through any proxy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -89,19 +91,36 @@ async def test_after_a_restart_it_goes_on(gateway, record):
 
 async def test_nobody_whom_we_do_not_trust_writes_to_the_app_over_us(gateway, record):
     """It is a stranger's chat, as ever: red when every sender is passed back."""
-    async with redirect_scene(gateway, record) as scene:
+    async with redirect_scene(gateway, record) as scene, RawSip(gateway.target("udp")) as stranger:
         other = await went_over(scene)
-        trust(record, "192.0.2.0/24")
-        try:
+        with trusting(record, "192.0.2.0/24"):
             await eventually(lambda: seen_configuration(record), "the gateway has read it", 10.0)
-            answer = await scene.target.exchange(other.write(lmpe.IN_CHAT, "I am B, trust me"))
+            answer = await stranger.exchange(other.write(lmpe.IN_CHAT, "I am B, trust me"))
             await eventually(
                 lambda: len(record.chat_ids(scene.caller.call_id)) == 2, "a chat of its own"
             )
-        finally:
-            trust(record, "127.0.0.0/8 ::1/128")
     assert answer.status == 200
     assert from_the_new_psap(scene) == []
+
+
+async def test_whoever_we_relay_to_writes_back_on_the_same_way(gateway, record):
+    """Red when it is to be trusted as well: its texts were a stranger's chat, and lost."""
+    async with redirect_scene(gateway, record) as scene:
+        other = await went_over(scene)
+        with trusting(record, "192.0.2.0/24"):
+            await eventually(lambda: seen_configuration(record), "the gateway has read it", 10.0)
+            answer = await scene.target.exchange(other.write(lmpe.IN_CHAT, "B is here"))
+        assert answer.status == 200
+        assert [request.body for request in from_the_new_psap(scene)] == [b"B is here"]
+
+
+@contextmanager
+def trusting(record, networks: str) -> Iterator[None]:
+    trust(record, networks)
+    try:
+        yield
+    finally:
+        trust(record, "127.0.0.0/8 ::1/128")
 
 
 def trust(record, networks: str) -> None:

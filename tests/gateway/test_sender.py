@@ -88,6 +88,7 @@ async def running(outgoing, letter=LETTER):
         credentials_for=lambda flow, trunk: NO_CREDENTIALS,
         way_of=lambda chat: None,
         ended=lambda chat: None,
+        dismissed=lambda chat: None,
         recorded=lambda deliveries: None,
     )
     task = asyncio.create_task(sender.run())
