@@ -324,6 +324,15 @@ def test_an_app_that_has_stopped_is_not_greeted_when_the_transfer_fails(
     leaving.holds()
 
 
+def test_an_app_that_writes_after_its_stop_has_not_ended_the_chat(leaving: Leaving):
+    leaving.executing()
+    leaving.app_stops()
+    leaving.receive("no, wait")
+    not_taken(leaving)
+    assert (leaving.state, leaving.chat.session) == ("failed", "open")
+    assert leaving.ours(265) == [(265, 4, "queued")]
+
+
 @pytest.mark.parametrize("answers", [taken, not_taken, lambda leaving: leaving.sweep()])
 def test_an_app_that_begins_anew_here_is_ours_whatever_the_peer_says(
     leaving: Leaving, answers: Callable[[Leaving], object]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chats.models import Chat, OutboxEntry
+from chats.models import OutboxEntry
 from chats.services.call_back import call_back
 from chats.services.close_chat import close_chat
 from chats.services.errors import (
@@ -237,7 +237,7 @@ def test_an_app_that_stops_while_we_tell_it_to_wait_has_ended_the_chat(leaving: 
     assert leaving.chat.ended_by == "caller"
     assert leaving.transfer.cause == "the app has ended the chat"
     assert leaving.ours(266, 265) == [(266, 1, "cancelled")]
-    assert leaving.kinds()[-1] == "transfer-failed"
+    assert leaving.kinds()[-2:] == ["transfer-failed", "session-stopped"]
 
 
 def test_an_app_that_begins_anew_is_ours_without_more_words(leaving: Leaving):
@@ -297,9 +297,21 @@ def test_the_owner_and_the_last_words_stay_when_a_transfer_fails(leaving: Leavin
     assert after.gone_to == ""
 
 
-def test_nobody_is_called_back_while_a_transfer_is_executed(leaving: Leaving):
-    leaving.executing()
+def test_nobody_is_called_back_before_the_transfer_has_ended(leaving: Leaving):
+    leaving.request()
     leaving.app_stops()
     with pytest.raises(NoCallBack):
         call_back(chat_id=leaving.chat_id, call_taker=leaving.owner, text="?", now=leaving.now)
-    assert Chat.objects.get().session == "stopped"
+    leaving.sweep()
+    call_back(chat_id=leaving.chat_id, call_taker=leaving.owner, text="?", now=leaving.now)
+
+
+def test_a_stop_of_who_may_be_anybody_ends_nothing(leaving: Leaving):
+    leaving.stalling()
+    stop = leaving.receive("", msg_type=258)
+    stop.flags = ["not-asserted"]
+    stop.save(update_fields=["flags"])
+    assert leaving.sweep() == 0
+    leaving.acknowledge(leaving.stop_message())
+    leaving.sweep()
+    assert leaving.state == "executing"

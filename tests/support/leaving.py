@@ -154,8 +154,10 @@ class Leaving:
 
     @transaction.atomic
     def app_stops(self) -> None:
-        """Let the app end the chat, as the projection writes it."""
+        """Let the app end the chat, as the projection writes it: a stop after our 266 is held."""
         self.receive("", msg_type=258)
+        if self.chat.session == "transferring":
+            return
         Chat.objects.filter(pk=self.chat_id).update(
             session="stopped", ended_by="caller", ended_at=self.now
         )

@@ -11,10 +11,15 @@ from typing import Any
 from django.db.models import QuerySet
 
 from chats import wakeup
-from chats.models import UNDER_WAY, Chat, Transfer, TransferSide
+from chats.models import UNDER_WAY, Chat, DeliveryStatus, Direction, Message, Transfer, TransferSide
 from chats.services.errands import storable_cause
 from chats.services.locking import bounded_transaction, lock_chat
+from chats.services.message_types import STOP
 from chats.services.transfers.machine import Happening, following
+
+ACCEPTED = 202
+NOT_ASSERTED = "not-asserted"
+"""Flag of messages whose sender may be anybody."""
 
 
 def rows() -> "QuerySet[Transfer]":
@@ -86,6 +91,29 @@ def call_again(transfer: Transfer, *, at: datetime | None, cause: str, **values:
         cause=storable_cause(cause),
         **values,
     )
+
+
+def stop_of_app(transfer: Transfer) -> Message | None:
+    """Return the stop|258 by which the app has ended the chat after our 266, if it has.
+
+    While the outcome is open it is held as all that the app writes; the session goes on. Who writes
+    after it has not ended the chat.
+    """
+    held = Message.objects.filter(
+        chat=transfer.chat, direction=Direction.IN, pk__gt=transfer.stop_message_id or 0
+    )
+    stops = held.filter(type=STOP).exclude(flags__contains=[NOT_ASSERTED])
+    stop = stops.order_by("-pk").first()
+    if stop is None or held.filter(pk__gt=stop.pk).exclude(text="").exists():
+        return None
+    return stop
+
+
+def is_acknowledged(message: Message | None) -> bool:
+    """Whether the app itself has taken a 266 or 265 of ours; by 202 somebody has kept it for it."""
+    if message is None or message.status != DeliveryStatus.DELIVERED:
+        return False
+    return message.sip_status != ACCEPTED
 
 
 def wake_worker_and_readers() -> None:

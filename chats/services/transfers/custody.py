@@ -13,6 +13,7 @@ from chats.models import (
     Chat,
     ChatEvent,
     DeliveryStatus,
+    EndedBy,
     Session,
     Transfer,
     TransferSide,
@@ -23,6 +24,7 @@ from chats.services.errors import NoTransfer
 from chats.services.outbox import cancel_waiting
 from chats.services.transfers.attempts import (
     call_again,
+    is_acknowledged,
     locked_attempt,
     move,
     rows,
@@ -114,19 +116,21 @@ def record_no_answer(
 
 def _judge(chat: Chat, transfer: Transfer, msg_id: int) -> CustodyAnswer:
     """Compare the app's latest word to the peer with its latest to us."""
-    ours, start = transfer.custody_msg_id, transfer.start_message
     out = transfer.side == TransferSide.OUT
     if transfer.state == (TransferState.DONE if out else TransferState.RELEASED):
         return CustodyAnswer(OK, msg_id)  # we have let go already
     if out and transfer.last_msg_id is not None and msg_id <= transfer.last_msg_id:
         return CustodyAnswer(CONFLICT, transfer.last_msg_id)  # of an attempt before this one
-    if ours is not None and ours > msg_id:
+    start = transfer.start_message
+    started = start.msg_id or 0 if start is not None else 0
+    ours = transfer.custody_msg_id or (started if is_acknowledged(start) else 0)
+    if ours > msg_id:
         return CustodyAnswer(CONFLICT, ours)
-    pending = start is not None and start.status in ON_ITS_WAY
-    if pending and start is not None and (start.msg_id or 0) > msg_id:
-        return CustodyAnswer(ASK_AGAIN, start.msg_id or 0)
-    if out and transfer.state in ASKING and chat.session == Session.OPEN:
-        return CustodyAnswer(ASK_AGAIN, transfer.last_msg_id or 0)  # it has begun anew here
+    if start is not None and start.status in ON_ITS_WAY and started > msg_id:
+        return CustodyAnswer(ASK_AGAIN, started)
+    elsewhere = Session.TRANSFERRING if out else Session.ARRIVING
+    if transfer.state in ASKING and chat.session != elsewhere:
+        return CustodyAnswer(ASK_AGAIN, started)  # the app has just written to us: the sweep acts
     return CustodyAnswer(OK, msg_id)
 
 
@@ -148,7 +152,7 @@ def _let_go(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> None:
 def _give_back(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> None:
     """Leave a chat that we had taken over to its transferor, with what the app wrote to us."""
     cancel_waiting(chat=chat, types=OURS, cause="transfer", now=now)
-    leave(chat, transfer.transfer_from, now)
+    leave(chat, transfer.transfer_from, now, EndedBy.PEER)
     data = {"transfer": str(transfer.pk), "to": transfer.transfer_from, "messageId": msg_id}
     append_event(chat_id=chat.pk, kind="chat-released", at=now, actor=SYSTEM, data=data)
     arriving = ChatEvent.objects.filter(

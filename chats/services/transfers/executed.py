@@ -18,6 +18,7 @@ from chats.services.transfers.attempts import (
     locked_attempt,
     move,
     put,
+    stop_of_app,
     wake_worker_and_readers,
 )
 from chats.services.transfers.going_over import go_over
@@ -51,7 +52,7 @@ def record_snapshot(
         if transfer.execution_sha256 is not None:
             _note_interruption(chat, transfer, now)
             return bytes(transfer.execution or b"")
-        if chat.session != Session.TRANSFERRING:
+        if chat.session != Session.TRANSFERRING or stop_of_app(transfer):
             return None
         _set_window(transfer, now)
         body = write(transfer)

@@ -8,11 +8,16 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from chats.models import Chat, DeliveryStatus, Message, OutboxEntry, Session, Transfer
-from chats.services.chain import append_event
+from chats.models import Chat, DeliveryStatus, EndedBy, Message, OutboxEntry, Session, Transfer
+from chats.services.chain import CALLER, append_event
 from chats.services.message_types import START_TRANSFER, STOP_TRANSFER
 from chats.services.outbox import cancel_waiting, queue_message, wake_readers_and_outbox
-from chats.services.transfers.attempts import move, put, wake_worker_and_readers
+from chats.services.transfers.attempts import (
+    move,
+    put,
+    stop_of_app,
+    wake_worker_and_readers,
+)
 from chats.services.transfers.machine import Happening
 from psap.models import Psap
 
@@ -36,7 +41,9 @@ def reactivate(
     nothing of the transfer is told nothing.
     """
     asked = transfer.execution_sha256 is not None
-    stalled = _withdraw_stop(chat, transfer, now) and chat.session == Session.TRANSFERRING
+    stopped = stop_of_app(transfer)
+    stalled = _withdraw_stop(chat, transfer, now)
+    stalled = stalled and chat.session == Session.TRANSFERRING and stopped is None
     again = asked and chat.session == Session.OPEN  # it may follow the transferee all the same
     called_off = happening is Happening.CALLED_OFF
     move(transfer, happening, now=now, cause=cause, due_at=now + WATCH if asked else None)
@@ -48,7 +55,9 @@ def reactivate(
         actor=actor,
         data=data,
     )
-    if chat.session == Session.TRANSFERRING:
+    if chat.session == Session.TRANSFERRING and stopped is not None:
+        _stop(chat, stopped)
+    elif chat.session == Session.TRANSFERRING:
         _open(chat, actor, now)
     if stalled or again:
         put(transfer, start_message=_greet(chat, transfer, now))
@@ -65,6 +74,15 @@ def _withdraw_stop(chat: Chat, transfer: Transfer, now: datetime) -> bool:
         message=transfer.stop_message, message__status=DeliveryStatus.CANCELLED, attempts=0
     )
     return not kept_back.exists()
+
+
+def _stop(chat: Chat, by: Message) -> None:
+    """Let the chat end as the app has ended it."""
+    chat.session, chat.session_due = Session.STOPPED, None
+    chat.ended_by, chat.ended_at = EndedBy.CALLER, by.at
+    chat.save(update_fields=["session", "session_due", "ended_by", "ended_at"])
+    stopped = {"endedBy": EndedBy.CALLER.value}
+    append_event(chat_id=chat.pk, kind="session-stopped", at=by.at, actor=CALLER, data=stopped)
 
 
 def _open(chat: Chat, actor: str, now: datetime) -> None:

@@ -6,7 +6,13 @@ from django.db import transaction
 
 from chats.models import Chat, DeliveryStatus, Message, Session, Transfer, TransferState
 from chats.services.chain import SYSTEM, append_event
-from chats.services.transfers.attempts import move, put, wake_worker_and_readers
+from chats.services.transfers.attempts import (
+    is_acknowledged,
+    move,
+    put,
+    stop_of_app,
+    wake_worker_and_readers,
+)
 from chats.services.transfers.call_off import end_negotiation
 from chats.services.transfers.executed import BEGUN_ANEW, begins_until
 from chats.services.transfers.handing_over import may_go
@@ -20,7 +26,6 @@ NOT_EXECUTED = "the other control room has not taken the chat in time"
 NOT_ASKED = "the other control room could not be asked in time"
 NOT_ACKNOWLEDGED = "the app has not acknowledged"
 APP_ENDED = "the app has ended the chat"
-ACCEPTED = 202
 _NO_MORE = (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED)
 _H = Happening
 
@@ -56,12 +61,12 @@ def _settle_negotiation(transfer: Transfer, chat: Chat, now: datetime) -> bool:
 def _settle_stalling(
     transfer: Transfer, chat: Chat, now: datetime, listening_since: datetime
 ) -> bool:
-    """Look whether the app has acknowledged our 266 with 200, and is still there."""
+    """Look whether the app has acknowledged our 266, and is still there."""
     stop = transfer.stop_message
-    if chat.session != Session.TRANSFERRING:
+    if chat.session != Session.TRANSFERRING or stop_of_app(transfer):
         cause = BEGUN_ANEW if chat.session == Session.OPEN else APP_ENDED
         return _fail(chat, transfer, _H.NOT_STALLED, cause, now)
-    if stop is not None and stop.status == DeliveryStatus.DELIVERED and stop.sip_status != ACCEPTED:
+    if is_acknowledged(stop):
         return _execute(transfer, chat, now)
     if stop is None or stop.status in _NO_MORE or _is_over(transfer, now, listening_since):
         return _fail(chat, transfer, _H.NOT_STALLED, NOT_ACKNOWLEDGED, now)
@@ -86,7 +91,7 @@ def _settle_execution(transfer: Transfer, chat: Chat, now: datetime) -> bool:
     asked = transfer.execution_sha256 is not None
     if chat.session == Session.OPEN:
         return _fail(chat, transfer, _H.NOT_TAKEN, BEGUN_ANEW, now)
-    if chat.session == Session.STOPPED and not asked:
+    if not asked and (chat.session != Session.TRANSFERRING or stop_of_app(transfer)):
         return _fail(chat, transfer, _H.NOT_TAKEN, APP_ENDED, now)
     if _is_over(transfer, now):
         cause = NOT_EXECUTED if asked else transfer.cause or NOT_ASKED
@@ -99,12 +104,7 @@ def _settle_custody(transfer: Transfer, now: datetime) -> bool:
     start: Message | None = transfer.start_message
     if start is not None and start.status not in _NO_MORE and not _is_over(transfer, now):
         return False
-    follows = (
-        start is not None
-        and start.status == DeliveryStatus.DELIVERED
-        and start.sip_status != ACCEPTED
-    )
-    custody = start.msg_id if start is not None and follows else None
+    custody = start.msg_id if start is not None and is_acknowledged(start) else None
     put(transfer, due_at=None, custody_msg_id=custody, call_due_at=now, attempts=0)
     transaction.on_commit(wake_worker_and_readers)
     return True
