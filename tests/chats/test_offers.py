@@ -186,7 +186,7 @@ def test_our_address_may_be_written_in_several_ways(coming: Coming, written: str
     assert coming.ask(transfer_to=written).state == "offered"
 
 
-@pytest.mark.conformance("6.3.2-3")
+@pytest.mark.conformance("6.3.2-4")
 @pytest.mark.parametrize(
     ("asked", "why"),
     [

@@ -79,7 +79,7 @@ def open_chat(transfer: Transfer, handed: HandedChat, now: datetime) -> Chat | N
         linked_to=relative,
         test=handed.test,
         opened_at=min(handed.opened_at, now),
-        last_sign_of_life=min(handed.last_sign_of_life, now),
+        last_sign_of_life=min(handed.last_sign_of_life, now),  # clocks differ by seconds
         came_from=transfer.transfer_from,
         local_tag=new_tag(),
         head_hash=genesis_hash(pk),
@@ -138,7 +138,7 @@ def open_again(chat: Chat, transfer: Transfer, now: datetime) -> None:
 def take_over(chat: Chat, transfer: Transfer, handed: HandedChat | None, now: datetime) -> None:
     """Note what is told of a chat, give it to who has accepted it, and write it all down."""
     if handed is not None:
-        _describe(chat, handed)
+        _describe(chat, handed, now)
     owner = transfer.answered_by
     if owner is not None and owner.is_active:
         # As long as a claim: a desk that has gone since then does not keep it.
@@ -157,7 +157,7 @@ def take_over(chat: Chat, transfer: Transfer, handed: HandedChat | None, now: da
     )  # fmt: skip
 
 
-def _describe(chat: Chat, handed: HandedChat) -> None:
+def _describe(chat: Chat, handed: HandedChat, now: datetime) -> None:
     asserted = caller_identity(handed.asserted_uri)
     chat.asserted_uri = chat.asserted_uri or asserted
     chat.target_uri = handed.app_uri or chat.target_uri
@@ -171,14 +171,15 @@ def _describe(chat: Chat, handed: HandedChat) -> None:
     chat.psaps = [dict(psap) for psap in handed.psaps]
     if handed.last_in_msg_id is not None:
         chat.last_in_msg_id = handed.last_in_msg_id
-    delivered = (m.at for m in handed.messages if m.text and m.status == "delivered")
-    chat.last_caller_text = _latest(chat.last_caller_text, handed.last_caller_text)
-    chat.last_delivered = _latest(chat.last_delivered, *delivered)
-    chat.last_sign_of_life = max(chat.last_sign_of_life, handed.last_sign_of_life)
+    delivered = [m.at for m in handed.messages if m.text and m.status == "delivered"]
+    chat.last_caller_text = _latest(now, chat.last_caller_text, handed.last_caller_text)
+    chat.last_delivered = _latest(now, chat.last_delivered, *delivered)
+    heard = min(handed.last_sign_of_life, now)
+    chat.last_sign_of_life = max(chat.last_sign_of_life, heard)
 
 
-def _latest(*times: datetime | None) -> datetime | None:
-    return max((time for time in times if time is not None), default=None)
+def _latest(now: datetime, *times: datetime | None) -> datetime | None:
+    return max((min(time, now) for time in times if time is not None), default=None)
 
 
 def _draw_id() -> int:
