@@ -79,6 +79,11 @@ _DECLARED = (
     # The registrar.
     Metric("registrar_messages_total", COUNTER, "Messages that came by pjsua2."),
     Metric("registrar_messages_cut_total", COUNTER, "Of these, too long for it and cut."),
+    # The interface for peers.
+    Metric("peer_port_open", GAUGE, "0 while peers ought to reach us by TLS and cannot."),
+    Metric("peer_connections", GAUGE, "Connections of peers that are open."),
+    Metric("peer_requests_waiting", GAUGE, "Requests of peers that wait for a decision."),
+    Metric("peer_answers_total", COUNTER, "Answers given to peers, by HTTP status.", ("status",)),
     # Web processes.
     Metric("consoles", GAUGE, "Consoles that are connected."),
     # What the database says, whoever asks.
