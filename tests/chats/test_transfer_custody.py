@@ -293,7 +293,7 @@ def test_b_gives_a_chat_back_with_all_that_it_was_told(leaving: Leaving):
     assert answer == CustodyAnswer(200, 4)
     chat = arrived.chat
     assert (arrived.transfer.state, chat.session) == ("released", "transferred")
-    assert (chat.gone_to, chat.ended_by, chat.ringing_since) == (HOME, "peer", None)
+    assert (chat.gone_to, chat.ended_by, chat.ringing_since) == (HOME, None, None)
     relay = Relay.objects.get()
     assert (relay.message, relay.target) == (message, HOME)
     event = ChatEvent.objects.get(chat=chat, kind="chat-released")

@@ -13,7 +13,6 @@ from chats.models import (
     Chat,
     ChatEvent,
     DeliveryStatus,
-    EndedBy,
     Session,
     Transfer,
     TransferSide,
@@ -152,7 +151,7 @@ def _let_go(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> None:
 def _give_back(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> None:
     """Leave a chat that we had taken over to its transferor, with what the app wrote to us."""
     cancel_waiting(chat=chat, types=OURS, cause="transfer", now=now)
-    leave(chat, transfer.transfer_from, now, EndedBy.PEER)
+    leave(chat, transfer.transfer_from, now)
     data = {"transfer": str(transfer.pk), "to": transfer.transfer_from, "messageId": msg_id}
     append_event(chat_id=chat.pk, kind="chat-released", at=now, actor=SYSTEM, data=data)
     arriving = ChatEvent.objects.filter(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from chats.models import Chat, ChatEvent, Direction, EndedBy, Message, Relay, Session, Transfer
+from chats.models import Chat, ChatEvent, Direction, Message, Relay, Session, Transfer
 from chats.services.chain import SYSTEM, append_event
 from chats.services.identifiers import new_branch
 from chats.services.message_types import HEARTBEATS, IN_CHAT, START, START_TRANSFER, STOP_TRANSFER
@@ -33,10 +33,10 @@ def go_over(*, chat: Chat, transfer: Transfer, now: datetime) -> None:
     relay_since(chat, executing.seq if executing else chat.head_seq, transfer.transfer_to, now)
 
 
-def leave(chat: Chat, to: str, now: datetime, ended_by: EndedBy | None = None) -> None:
+def leave(chat: Chat, to: str, now: datetime) -> None:
     """Mark a locked chat as being with the PSAP of that URI; it waits to be closed, silently."""
     chat.session, chat.session_due = Session.TRANSFERRED, None
-    chat.gone_to, chat.ended_by, chat.ended_at = to, ended_by, now
+    chat.gone_to, chat.ended_by, chat.ended_at = to, None, now
     chat.ringing_since = None
     chat.save(
         update_fields=["session", "session_due", "gone_to", "ended_by", "ended_at", "ringing_since"]
