@@ -59,7 +59,7 @@ def asked(
     leaving.now = timezone.now()
     wanted = AUTHORITY.certificate if mutual else ""
     with https_server(THEIRS, answer, client_authority=wanted) as server:
-        believe(leaving)
+        believe()
         for name, value in ({"url": server.url()} | peer).items():
             setattr(leaving.peer, name, value)
         leaving.peer.save()
@@ -71,15 +71,15 @@ def asked(
             wait_until(lambda: caller.running == 0, 30, "all calls end")
 
 
-def believe(leaving: Leaving) -> None:
+def believe() -> None:
     """Have us believe the authority of the tests about peers, and show a certificate of its."""
     psap = Psap.objects.get()
-    psap.peer_certificate = Certificate.objects.create(
-        name="ours", chain=OURS.chain, private_key=OURS.private_key
-    )
+    ours = {"chain": OURS.chain, "private_key": OURS.private_key}
+    psap.peer_certificate, _ = Certificate.objects.get_or_create(name="ours", defaults=ours)
     psap.save()
-    psap.peer_authorities.add(
-        CertificateAuthority.objects.create(name="CA", certificates=AUTHORITY.certificate)
+    believed = {"certificates": AUTHORITY.certificate}
+    psap.peer_authorities.set(
+        [CertificateAuthority.objects.get_or_create(name="CA", defaults=believed)[0]]
     )
 
 
