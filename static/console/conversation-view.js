@@ -114,10 +114,11 @@ export class ConversationView extends EventTarget {
     const record = this.#record;
     this.#list.ariaBusy = String(!record.loaded);
     if (!record.loaded) return;
-    // A chat that was taken over began elsewhere, before it was opened here.
+    // A chat that was taken over began elsewhere; its handing over says the rest.
     const taken = record.events.some(({ kind }) => kind === "chat-arriving");
     const items = [
-      ...record.events.map((event) => ({ at: event.at, event, rank: event.kind === "chat-opened" && !taken ? 0 : 2 })),
+      ...record.events.filter(({ kind }) => !taken || kind !== "chat-opened")
+        .map((event) => ({ at: event.at, event, rank: event.kind === "chat-opened" ? 0 : 2 })),
       ...[...record.messages.values()].map((message) => ({ at: message.at, message, rank: 1 })),
     ];
     const openedAt = record.card.openedAt;

@@ -1,17 +1,18 @@
-import { factRow } from "./facts.js";
 import { clockTime, utcTime } from "./time.js";
 
 /** What a chat that was taken over brings beside its messages: who had it before, and notes. */
 export class HandedOver {
   #box;
-  #list;
+  #psaps;
+  #notes;
   #peerName;
   #shown = "";
 
   /** @param {{peerName: (uri: string, met: object[]) => string}} words */
   constructor(document, { peerName }) {
     this.#box = document.getElementById("handed-over");
-    this.#list = this.#box.querySelector("dl");
+    this.#psaps = this.#box.querySelector("p");
+    this.#notes = this.#box.querySelector("ol");
     this.#peerName = peerName;
   }
 
@@ -21,16 +22,19 @@ export class HandedOver {
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#box.hidden = psaps.length === 0 && notes.length === 0;
-    const rows = notes.map(({ at, text, psap }) => {
-      const row = factRow(`${clockTime(at).slice(0, 5)} ${psap ? this.#peerName(psap, psaps) : "Here"}`, text);
-      row.title = utcTime(at);
-      return row;
-    });
-    if (psaps.length) rows.unshift(factRow("Had it before", psaps.map((psap) => nameOf(psap)).join(" → ")));
-    this.#list.replaceChildren(...rows);
+    this.#psaps.textContent = psaps.map(({ name, uri }) => name || uri).join(" → ");
+    this.#notes.replaceChildren(...notes.map((note) => this.#itemOf(note, psaps)));
   }
-}
 
-function nameOf({ name, uri }) {
-  return name || uri;
+  #itemOf({ at, text, psap }, psaps) {
+    const item = document.createElement("li");
+    const head = document.createElement("span");
+    head.className = "note-head";
+    head.textContent = `${clockTime(at).slice(0, 5)} ${psap ? this.#peerName(psap, psaps) : "Here"}`;
+    head.title = utcTime(at);
+    const words = document.createElement("bdi");
+    words.textContent = text;
+    item.append(head, words);
+    return item;
+  }
 }

@@ -100,13 +100,14 @@ export class OpenChat {
     byId("conversation-title").textContent = callerWord(card);
     byId("conversation-state").textContent = stateWords(card, store);
     const mine = store.isMine(card);
+    const leaving = session === "transferring"; // soon ours again or gone
     const closable = (mine || (!card.owner && needsClosing(card))) && !card.disposition && !closing.has(this.chat);
     byId("close-this").classList.toggle("primary", needsClosing(card));
     keepingFocus(() => {
       byId("answer-this").hidden = Boolean(card.owner || card.disposition) || !store.may("claim");
-      byId("release-this").hidden = !mine || Boolean(card.disposition) || !store.may("release") || closing.has(this.chat);
+      byId("release-this").hidden = !mine || leaving || Boolean(card.disposition) || !store.may("release") || closing.has(this.chat);
       byId("pass-on-this").hidden = !this.#passable(card);
-      byId("close-this").hidden = !closable || !store.may("close");
+      byId("close-this").hidden = !closable || leaving || !store.may("close");
       composer.bind(card);
       composer.update(card, lockReason(card, store, closing.has(this.chat)));
     }, () => byId("message-list"));

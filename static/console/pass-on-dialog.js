@@ -7,7 +7,7 @@ const REASONS = ["Outside our area", "Your service is in charge", "Caller needs 
 /** What differs between handing a chat over with its history and sending its app on. */
 const WAYS = {
   transfer: {
-    verb: "Ask", follows: "a transfer",
+    verb: "Ask them", follows: "a transfer",
     help: "They are asked first and get the whole conversation. The chat stays yours until they have it.",
   },
   redirect: {

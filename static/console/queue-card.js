@@ -46,6 +46,7 @@ export class QueueCard {
     parts.test.hidden = !(card.test || isTest(card.service));
     parts.silent.hidden = !card.silent;
     const marks = markWords(card, from);
+    element.classList.toggle("is-uncertain", card.transfer?.state === "uncertain");
     if (this.#set(parts["marks-of"], "marks", marks)) parts["marks-of"].title = marks;
     this.#set(parts.service, "service", serviceWord(card.service));
     this.#set(parts.language, "language", languageWord(card.caller.language, { region: false }));

@@ -109,10 +109,9 @@ const WORDS = {
     const words = [];
     const many = ringing.length === 1 ? "1 chat is ringing" : `${ringing.length} chats are ringing`;
     if (ringing.length) words.push(`${many}, ${ringing.length === 1 ? "waiting" : "longest waiting"} ${age(this.longestWait(ringing))}`);
-    if (offers.length) {
-      const more = offers.length > 1 ? ` and ${offers.length - 1} more` : "";
-      words.push(`${offers[0].peer} hands over a chat${more}, asked ${age(this.since(offers[0].requestedAt))} ago`);
-    }
+    const [first, ...more] = offers;
+    if (first && (more.length || ringing.length)) words.push(`${offers.length === 1 ? "1 chat" : `${offers.length} chats`} offered by control rooms`);
+    else if (first) words.push(`${first.peer} offers a chat, ${age(-this.since(first.dueAt))} to answer`);
     return words.join(" · ");
   },
 };

@@ -13,16 +13,18 @@ export class TransferDesk {
   #clock;
   #notices;
   #alarm;
+  #open;
   #known = new Map(); // chat to the transfer's id and state
   #warned = new Set(); // transfers whose time was said to run out
 
   /** @param parts those of the Console */
-  constructor({ calls, store, clock, notices, alarm }) {
+  constructor({ calls, store, clock, notices, alarm, open }) {
     this.#calls = calls;
     this.#store = store;
     this.#clock = clock;
     this.#notices = notices;
     this.#alarm = alarm;
+    this.#open = open;
   }
 
   connect() {
@@ -73,16 +75,17 @@ export class TransferDesk {
     const words = transferWords(transfer, { mine: true, session: card.session });
     if (!words) return;
     const text = `${name}: ${[words.title, words.tone === "uncertain" && words.advice].filter(Boolean).join(". ")}`;
+    // The strip shows it to who looks at that chat; a notice would only cover it.
+    const seen = this.#open.chat === card.chat && document.visibilityState === "visible";
     if (words.tone === "failed" || words.tone === "uncertain") {
-      this.#notices.warn(text);
+      if (seen) this.#notices.announceAtOnce(text);
+      else this.#notices.warn(text);
       this.#alarm.warn();
-    } else if (words.tone === "done") {
-      this.#notices.say(`${text} Close it here.`);
-    } else if (words.tone === "wait") {
-      this.#notices.say(`${text}: ${this.#secondsLeft(transfer)} seconds to hand over.`);
-    } else {
-      this.#notices.announce(text);
+      return;
     }
+    const more = { done: " Close it here.", wait: `: ${this.#secondsLeft(transfer)} seconds to hand over.` }[words.tone];
+    if (more && !seen) this.#notices.say(text + more);
+    else this.#notices.announce(text + (more ?? ""));
   }
 
   /** Once, before an accepted transfer runs out: nobody looks at a countdown all the time. */

@@ -15,7 +15,7 @@ export function transferWords(transfer, { mine, session }) {
   if (!words) return null;
   return {
     tone: "calm", advice: "", until: null, handOver: false, keep: false, over: false, ...words,
-    steps: UNDER_WAY.has(transfer.state) ? stepsOf(transfer) : [],
+    steps: stepsOf(transfer),
   };
 }
 
@@ -100,17 +100,21 @@ const INWARD = {
   },
 };
 
-const OUT_STEPS = ["negotiating", "accepted", "stalling", "executing"];
-
+/** What is behind, what is going on and what comes; none where that is uncertain or over. */
 function stepsOf({ side, state, peer, atOnce }) {
-  const texts = side === "in"
-    ? [`${peer} accepted`, "Conversation is here", "The app comes to us"]
-    : [`${peer} asked`, "Accepted", "The app waits", `${peer} has the chat`];
-  const reached = side === "in" ? 2
-    : state === "uncertain" ? 3 : state === "accepted" && atOnce ? 2 : OUT_STEPS.indexOf(state);
-  // What was accepted is a step that is done; the next one is the call-taker's.
-  const current = state === "accepted" && !atOnce ? 2 : state === "negotiating" ? 1 : reached;
-  return texts.map((text, at) => ({
-    text, state: at < current ? "done" : at === current ? "current" : "waiting",
-  }));
+  const at = side === "in" ? INWARD_STEPS.indexOf(state) : OUTWARD_STEPS.indexOf(state);
+  if (at < 0) return [];
+  const steps = side === "in" ? [["conversation", "Conversation is here"], ["executing", "The app comes to us"]] : [
+    ["negotiating", at > 0 ? `${peer} has accepted` : `${peer} answers`],
+    ["accepted", "You hand over"],
+    ["stalling", at > 2 ? "The app waits" : "The app is told to wait"],
+    ["executing", `${peer} takes the chat`],
+  ];
+  const reached = state === "accepted" && atOnce ? at + 1 : at;
+  return steps.map(([name, text], place) => ({
+    name, text, state: place < reached ? "done" : place === reached ? "current" : "waiting",
+  })).filter(({ name }) => name !== "accepted" || !atOnce);
 }
+
+const OUTWARD_STEPS = ["negotiating", "accepted", "stalling", "executing"];
+const INWARD_STEPS = ["", "executing"];

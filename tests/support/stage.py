@@ -12,7 +12,7 @@ for the end-to-end tests to show.
 import asyncio
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,8 +26,8 @@ from playwright.async_api import Browser, Page, Route, WebSocketRoute, expect
 ADDRESS = "http://127.0.0.1:9/"  # nobody listens there: every request is played
 Json = dict[str, Any]
 COMMANDS = [
-    "claim", "release", "send", "close", "redirect", "take-back", "call-back",
-    "report-source", "fetch-reference", "catch-up",
+    "claim", "release", "send", "close", "redirect", "transfer", "hand-over", "take-back",
+    "call-back", "report-source", "fetch-reference", "accept-offer", "decline-offer", "catch-up",
 ]  # fmt: skip
 ME = {"username": "anna", "name": "Anna Berg"}
 PIXEL = bytes.fromhex(
@@ -36,7 +36,9 @@ PIXEL = bytes.fromhex(
 )
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
-TIROL = {"id": "3", "name": "Leitstelle Tirol", "uri": "sip:psap@tirol.example"}
+TIROL = {
+    "id": "3", "name": "Leitstelle Tirol", "uri": "sip:psap@tirol.example", "transfers": True,
+}  # fmt: skip
 URI = TIROL["uri"]
 CIVIC = {"country": "AT", "A3": "Salzburg", "RD": "Hauptstraße", "HNO": "12", "XYZ": "kept"}
 LINE = "Hauptstraße 12, Salzburg, AT"
@@ -57,7 +59,7 @@ def card(chat: str, **said: Any) -> Json:
         "recovered": False, "linkedTo": None, "fix": None, "preview": "", "messages": 1,
         "test": False, "alert": False, "silent": False, "unprotected": False, "priority": "",
         "cameFrom": "", "goneTo": "", "clientEnds": {"redirect": False, "transfer": False},
-        "references": {"pending": 0, "unlisted": 0, "failed": 0},
+        "references": {"pending": 0, "unlisted": 0, "failed": 0}, "transfer": None,
         **said,
     }  # fmt: skip
 
@@ -67,7 +69,7 @@ def message(number: int, text: str = "", **said: Any) -> Json:
     return {
         "id": str(number), "direction": "in", "type": 259, "msgId": number, "text": text,
         "status": "received", "sipStatus": None, "cause": "", "author": None, "at": at(),
-        "flags": [], "parts": [], **said,
+        "flags": [], "parts": [], "psap": "", "role": "caller", **said,
     }  # fmt: skip
 
 
@@ -113,13 +115,33 @@ def conversation(of: Json, **said: Any) -> Json:
     """Return all of a chat, but for what is `said` otherwise."""
     return {
         "card": of, "messages": [], "fixes": [], "additionalData": [], "events": [],
-        "references": [], "relays": [], "reports": [], "signalling": {}, **said,
+        "references": [], "relays": [], "reports": [], "signalling": {}, "transfers": [],
+        "notes": [], "psaps": [], **said,
     }  # fmt: skip
 
 
-def at() -> str:
-    """Return the present time as the wire has it."""
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+def transfer(state: str, **said: Any) -> Json:
+    """Return an attempt of ours to give a chat to Tirol, but for what is `said` otherwise."""
+    return {
+        "id": "7", "side": "out", "state": state, "peer": TIROL["name"], "reason": "", "cause": "",
+        "requestedAt": at(), "dueAt": at(30), "expiresAt": at(60), "executionExpiresAt": at(20),
+        "atOnce": True, "by": ME, **said,
+    }  # fmt: skip
+
+
+def offer(number: int, state: str = "offered", **said: Any) -> Json:
+    """Return a chat that Tirol hands over to us, but for what is `said` otherwise."""
+    return {
+        "id": str(number), "state": state, "peer": TIROL["name"], "from": URI,
+        "to": "sip:psap@salzburg.example", "callId": f"urn:emergency:uid:callid:{number}:tirol",
+        "reason": "Your service is in charge", "cause": "", "requestedAt": at(-4), "dueAt": at(26),
+        "by": None, "automatic": False, "chat": None, **said,
+    }  # fmt: skip
+
+
+def at(seconds: float = 0) -> str:
+    """Return the present time as the wire has it, or one so many seconds from it."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 @dataclass  # without slots: Playwright marks the handlers that it is given
@@ -150,10 +172,11 @@ class Stage:
         psap = {
             "name": "Control room Salzburg", "greeting": "", "closingText": "Goodbye.",
             "lostAfter": 45, "redirectText": "We are passing you on.", "reports": True,
+            "transferText": "Another control room takes over.",
             "dispositions": [{"value": "resolved", "label": "Resolved"}],
         }  # fmt: skip
         snapshot = {"ev": "snapshot", "you": you, "psap": psap, "chats": cards, "peers": [],
-                    "alarms": [], **said}  # fmt: skip
+                    "alarms": [], "offers": [], **said}  # fmt: skip
         stage = cls(page, snapshot, conversations or {c["chat"]: conversation(c) for c in cards})
         page.on("pageerror", lambda error: stage.complaints.append(str(error)))
         await page.route("**/*", stage._serve)
