@@ -5,6 +5,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from psap.https.urls import UrlRefused, read_url
 from sipgateway.protocol.content_encoding import content_decoded
 from tests.support.https import HttpRequest, HttpServer, https_server, respond
 from tests.support.names import Names
-from tests.support.pki import Authority
+from tests.support.pki import Authority, Issued
 
 AUTHORITY = Authority()
 LOCAL = AUTHORITY.issue("127.0.0.1", "127.0.0.2", "lis.example.org")
@@ -187,6 +189,63 @@ def _wait(server: HttpServer) -> None:
     server.closing.wait()
 
 
+def test_a_server_that_reads_slowly_costs_no_more_than_the_deadline():
+    """Red with a deadline for each piece alone: a megabyte buys minutes."""
+    gone = threading.Event()
+
+    def sip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            while not gone.wait(SOON / 4):
+                connection.recv(20_000)
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=sip, args=(listener,))
+        thread.start()
+        started = time.monotonic()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        failure = refusal(url, method="POST", content=bytes(8_000_000), seconds=SOON)
+        assert time.monotonic() - started < LATE
+        gone.set()
+        thread.join(10)
+    assert failure.again and failure.sent
+
+
+def test_whoever_wants_the_answer_no_more_hangs_up():
+    """Red when only the deadline ends the wait."""
+    asked = threading.Event()
+
+    def wait(server: HttpServer, connection: socket.socket, _request: HttpRequest) -> None:
+        asked.set()
+        connection.recv(1)  # returns when the client has hung up
+
+    with https_server(LOCAL, wait) as server:
+        terms = Terms(
+            TRUST, Reach.ANYWHERE, time.monotonic() + 10, wanted=lambda: not asked.is_set()
+        )
+        started = time.monotonic()
+        with pytest.raises(ExchangeFailed, match="any more"):
+            exchange("GET", read_url(server.url()), terms, headers={})
+        assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "certificate", "sent"),
+    [
+        (lambda *_: None, LOCAL, True),
+        (respond(200), AUTHORITY.issue("elsewhere.example.org"), False),
+    ],
+)
+def test_a_failure_says_whether_the_server_may_have_read_the_request(
+    answer: Any, certificate: Issued, sent: bool
+):
+    with https_server(certificate, answer) as server:
+        assert refusal(server.url()).sent is sent
+
+
 def test_a_server_that_does_not_even_shake_hands_costs_no_more_than_the_deadline():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
@@ -301,7 +360,9 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
 def test_nobody_there_is_tried_again():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    assert refusal(f"https://127.0.0.1:{port}/").again
+    failure = refusal(f"https://127.0.0.1:{port}/")
+    assert failure.again
+    assert not failure.sent
 
 
 @pytest.mark.parametrize(
