@@ -132,6 +132,16 @@ def test_what_has_not_left_in_time_never_leaves(coming: Coming, anna: User):
     coming.holds()
 
 
+def test_what_a_call_taker_has_said_of_a_chat_stays(coming: Coming, anna: User):
+    close_chat(
+        chat_id=coming.chat.pk, call_taker=anna, disposition="duplicate", text="", now=coming.now
+    )
+    coming.settle(20)
+    assert (coming.state, coming.chat.session) == ("failed", "stopped")
+    assert coming.chat.disposition == "duplicate"
+    coming.holds()
+
+
 def test_what_was_cancelled_before_it_left_ends_at_once(coming: Coming):
     Message.objects.filter(pk=coming.start.pk).update(status="cancelled")
     assert coming.settle(1) == 1

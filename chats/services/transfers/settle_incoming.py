@@ -17,7 +17,7 @@ from chats.models import (
     Transfer,
     TransferState,
 )
-from chats.services.chain import SYSTEM, append_event
+from chats.services.chain import SYSTEM, Happened, append_event, append_events
 from chats.services.message_types import START_TRANSFER
 from chats.services.outbox import cancel_waiting
 from chats.services.transfers.attempts import move, wake_worker_and_readers
@@ -168,30 +168,26 @@ def _not_taken(transfer: Transfer, chat: Chat, cause: str, now: datetime) -> Non
     """
     _send_no_more(chat, now)
     move(transfer, Happening.NEVER_BEGUN, now=now, cause=cause)
-    chat.disposition, chat.closed_at = Disposition.NOT_TAKEN, now
-    chat.ringing_since = chat.lease_until = None
+    told: list[tuple[str, dict[str, str]]] = []
     if _was_elsewhere(transfer, chat):
         chat.session, chat.gone_to = Session.TRANSFERRED, transfer.transfer_from
     else:
         chat.session, chat.ended_by, chat.ended_at = Session.STOPPED, EndedBy.PEER, now
-        append_event(
-            chat_id=chat.pk,
-            kind="session-stopped",
-            at=now,
-            actor=SYSTEM,
-            data={"endedBy": EndedBy.PEER.value},
-        )
+        told.append(("session-stopped", {"endedBy": EndedBy.PEER.value}))
+    if chat.disposition is None:  # else a call-taker has said what became of it
+        chat.disposition, chat.closed_at = Disposition.NOT_TAKEN, now
+        told.append(("chat-closed", {"disposition": Disposition.NOT_TAKEN.value}))
+    told.append(("chat-not-taken", {"transfer": str(transfer.pk), "cause": cause}))
+    chat.ringing_since = chat.lease_until = None
     chat.save(
         update_fields=[
             "session", "ended_by", "ended_at", "gone_to", "disposition", "closed_at",
             "lease_until", "ringing_since",
         ]
     )  # fmt: skip
-    for kind, data in (
-        ("chat-closed", {"disposition": Disposition.NOT_TAKEN.value}),
-        ("chat-not-taken", {"transfer": str(transfer.pk), "cause": cause}),
-    ):
-        append_event(chat_id=chat.pk, kind=kind, at=now, actor=SYSTEM, data=data)
+    append_events(
+        chat_id=chat.pk, events=[Happened(kind, now, SYSTEM, data) for kind, data in told]
+    )
 
 
 def _was_elsewhere(transfer: Transfer, chat: Chat) -> bool:
