@@ -1,0 +1,222 @@
+"""Whole control rooms, each others' peers over mutual TLS: chats are handed over and go on."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from sipgateway.simulator import enclosures, lmpe
+from sipgateway.simulator.app import SimulatedApp
+from tests.support.eventually import eventually
+from tests.support.live_console import LiveConsole
+from tests.support.rooms import Room, Rooms, accept, control_rooms, decline, offer, open_chat
+
+HANDED_OVER = 15.0
+SAME_OF_A_MESSAGE = ("direction", "type", "msgId", "text", "at", "role", "parts")
+PSAP_TYPES = {lmpe.STOP_TRANSFER, lmpe.START_TRANSFER}
+
+
+@pytest.fixture(scope="module")
+def rooms() -> Iterator[Rooms]:
+    with control_rooms("a", "b", "c") as rooms:
+        yield rooms
+
+
+async def hand_over(
+    app: SimulatedApp, here: LiveConsole, room: Room, there: LiveConsole, to: Room
+) -> None:
+    """Have a chat of one room offered, accepted and taken over; its app follows."""
+    so_far = len(app.counters.transfer_gaps)
+    chat = str(room.chat_id(app.call_id))
+    await offer(here, chat, room, to)
+    await accept(there, app.call_id)
+    await eventually(
+        lambda: len(app.counters.transfer_gaps) > so_far, "the app has its 265", HANDED_OVER
+    )
+    await handed_over(app, room, to)
+
+
+async def handed_over(app: SimulatedApp, room: Room, to: Room) -> None:
+    """Wait until both rooms know that the chat has gone over."""
+    await eventually(
+        lambda: (room.session(app.call_id), to.session(app.call_id)) == ("transferred", "open"),
+        "both know",
+        HANDED_OVER,
+    )
+    assert app.next_target == to.uri
+
+
+async def talk(app: SimulatedApp, desk: LiveConsole, room: Room, text: str) -> None:
+    """Have the caller write and the call-taker of a room answer."""
+    assert (await app.say(text)).status == 200
+    await desk.shows(text)
+    chat = str(room.chat_id(app.call_id))
+    assert (await desk.command("send", chat=chat, text=f"Zu: {text}"))["ok"]
+    await app.wait_for(lambda m: m.text == f"Zu: {text}")
+
+
+def spoken(room: Room, app: SimulatedApp) -> list[str]:
+    """Return all texts of a chat as a room has them, but those of 266s and 265s."""
+    return [
+        message["text"]
+        for message in room.export(app.call_id)["messages"]
+        if message["text"] and message["type"] not in PSAP_TYPES
+    ]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.conformance("5.4-6", "6.2.6-1", "6.2.6-2", "6.2.6-3", "6.2.6-4", "6.2.6-5")
+@pytest.mark.conformance("6.2.6-6", "6.2.6-7", "6.2.6-9", "6.2.6-10", "6.2.6-11", "6.2.6-13")
+@pytest.mark.conformance("6.3.1-1", "6.3.4-1")
+async def test_a_chat_is_offered_accepted_and_goes_on_at_the_other_room(rooms, transport):
+    a, b = rooms.transferor, rooms.transferee
+    async with rooms.app(transport) as app, a.desk() as here, b.desk() as there:
+        await open_chat(app, here)
+        await talk(app, here, a, "Es brennt")
+        await hand_over(app, here, a, there, b)
+        await talk(app, there, b, "Im zweiten Stock")
+        last = max(m.msg_id or 0 for m in app.received if m.text.startswith("Zu: Es"))
+        stop, start = [
+            next(m for m in app.received if m.msg_type == kind)
+            for kind in (lmpe.STOP_TRANSFER, lmpe.START_TRANSFER)
+        ]
+
+    assert app.failures == []
+    assert (stop.reply_to, stop.msg_id, stop.text) == (a.uri, last, "Wir übergeben Sie.")
+    assert (start.reply_to, start.msg_id) == (b.uri, last + 1)
+    assert start.text
+    assert rooms.custody(app.call_id) == {"b"}
+    assert a.transfers(app.call_id) == [("out", "done", "")]
+    assert b.transfers(app.call_id) == [("in", "done", "")]
+    assert a.export(app.call_id)["goneTo"] == b.uri
+    assert b.export(app.call_id)["cameFrom"] == a.uri
+
+
+@pytest.mark.conformance("6.3.1-2", "6.3.3-2")
+async def test_all_that_was_said_shown_and_known_is_the_same_at_the_other_room(rooms):
+    a, b = rooms.transferor, rooms.transferee
+    async with rooms.app() as app, a.desk() as here, b.desk() as there:
+        await open_chat(app, here, "Grüß Gott 🚑 <b>Hilfe</b>")
+        await app.say("Ein Bild", enclosed=[enclosures.picture(), enclosures.file()])
+        await app.say("Der Betreiber", enclosed=[enclosures.provider(), enclosures.service()])
+        app.move(48.2, 16.37, 25.0)
+        await talk(app, here, a, "Ich gehe hinaus")
+        app.walk()
+        await app.heartbeat()
+        await hand_over(app, here, a, there, b)
+        ours, theirs = a.export(app.call_id), b.export(app.call_id)
+
+    def same(export):
+        return [
+            {name: message[name] for name in SAME_OF_A_MESSAGE}
+            for message in export["messages"]
+            if message["type"] not in PSAP_TYPES
+        ]
+
+    assert len(same(ours)) >= 6
+    assert same(theirs) == same(ours)
+    assert len(ours["locations"]) >= 3
+    assert theirs["locations"] == ours["locations"]
+    assert {data["kind"] for data in ours["additionalData"]} >= {"ProviderInfo", "SubscriberInfo"}
+    assert theirs["additionalData"] == ours["additionalData"]
+    for name in ("caller", "callId", "service", "openedAt", "priority", "silent", "test"):
+        assert theirs[name] == ours[name], name
+    for room in (a, b):
+        room.verify(app.call_id)
+    assert attachments(b, app) == attachments(a, app)
+    assert len(attachments(a, app)) >= 4
+
+
+def attachments(room: Room, app: SimulatedApp) -> list[tuple]:
+    """Return type, name, digest and content of the parts of the app's messages."""
+    return [
+        (kind, name, bytes(digest), bytes(content))
+        for kind, name, digest, content in room.instance.rows(
+            "SELECT p.content_type, p.name, p.sha256, p.content FROM chats_bodypart p"
+            " JOIN chats_message m ON m.id = p.message_id"
+            " WHERE m.chat_id = %s AND m.direction = 'in' ORDER BY p.sha256, p.id",
+            room.chat_id(app.call_id),
+        )
+    ]
+
+
+async def test_what_the_app_writes_to_us_after_its_266_follows_in_order(rooms):
+    """Its user does not wait, and its acknowledgement of the 265 is late."""
+    a, b = rooms.transferor, rooms.transferee
+    async with rooms.app("udp") as app, a.desk() as here, b.desk() as there:
+        app.patient = False
+        chat = await open_chat(app, here)
+        app.answers = {lmpe.START_TRANSFER: None}
+        await offer(here, chat, a, b)
+        await accept(there, app.call_id)
+        await eventually(lambda: b.session(app.call_id) == "arriving", "B has begun", HANDED_OVER)
+        late = [f"Noch {number}" for number in range(5)]
+        for text in late:
+            assert (await app.say(text)).status == 200
+        await here.shows(late[-1])
+        assert rooms.custody(app.call_id) == {"a", "b"}
+        app.answers = {}
+        await handed_over(app, a, b)
+        for text in late:
+            await there.shows(text)
+        assert there.texts(b.chat_id(app.call_id))[-len(late) :] == late
+        await talk(app, there, b, "Nun bei B")
+    assert rooms.custody(app.call_id) == {"b"}
+    assert spoken(b, app)[-2 - len(late) :] == [*late, "Nun bei B", "Zu: Nun bei B"]
+    for room in (a, b):
+        room.verify(app.call_id)
+
+
+async def test_a_chat_goes_on_to_a_third_room_with_what_has_grown_meanwhile(rooms):
+    a, b, c = rooms
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(rooms.app())
+        desks = [await stack.enter_async_context(room.desk()) for room in rooms]
+        await open_chat(app, desks[0], "Bei A")
+        await hand_over(app, desks[0], a, desks[1], b)
+        await talk(app, desks[1], b, "Bei B")
+        await hand_over(app, desks[1], b, desks[2], c)
+        await talk(app, desks[2], c, "Bei C")
+    assert app.failures == []
+    assert rooms.custody(app.call_id) == {"c"}
+    assert spoken(c, app)[-4:] == ["Bei B", "Zu: Bei B", "Bei C", "Zu: Bei C"]
+    assert spoken(c, app)[: len(spoken(b, app))] == spoken(b, app)
+    assert [psap["uri"] for psap in c.export(app.call_id)["psaps"]] == [a.uri, b.uri]
+    for room in rooms:
+        room.verify(app.call_id)
+
+
+async def test_a_chat_comes_back_and_nothing_of_it_is_there_twice(rooms):
+    a, b = rooms.transferor, rooms.transferee
+    async with rooms.app() as app, a.desk() as here, b.desk() as there:
+        await open_chat(app, here, "Zuerst bei A")
+        await hand_over(app, here, a, there, b)
+        await talk(app, there, b, "Bei B")
+        await hand_over(app, there, b, here, a)
+        await talk(app, here, a, "Wieder bei A")
+    assert app.failures == []
+    assert rooms.custody(app.call_id) == {"a"}
+    texts = spoken(a, app)
+    assert len(texts) == len(set(texts))
+    assert texts[:1] == ["Zuerst bei A"]
+    assert texts[-4:] == ["Bei B", "Zu: Bei B", "Wieder bei A", "Zu: Wieder bei A"]
+    assert texts[: len(spoken(b, app))] == spoken(b, app)
+    for room in (a, b):
+        room.verify(app.call_id)
+
+
+async def test_a_declined_offer_leaves_the_chat_where_it_is(rooms):
+    a, b = rooms.transferor, rooms.transferee
+    async with rooms.app() as app, a.desk() as here, b.desk() as there:
+        chat = await open_chat(app, here)
+        await offer(here, chat, a, b)
+        await decline(there, app.call_id, "Kein Platz")
+        refused = await here.until(
+            lambda f: f.get("ev") == "transfer-declined" and f.get("chat") == chat
+        )
+        await talk(app, here, a, "Noch immer da")
+    assert refused["data"]["cause"] == "Kein Platz"
+    assert app.failures == []
+    assert not [m for m in app.received if m.msg_type in PSAP_TYPES]
+    assert rooms.custody(app.call_id) == {"a"}
+    assert b.chat_ids(app.call_id) == []
