@@ -111,9 +111,9 @@ function isTyping({ typedAt }) {
 /** What became of an offer, where the queue does not show it by itself. */
 function endedWords({ peer, state, by, cause }, me) {
   if (state === "declined") {
-    return `The chat of ${peer} is declined${by && by.username !== me ? ` by ${by.name}` : ""}${cause ? `: ${cause}` : ""}.`;
+    return `The chat of ${peer} is declined${by && by.username !== me ? ` by ${by.name}` : ""}${cause ? `: ${cause.replace(/\.$/, "")}` : ""}.`;
   }
-  if (state === "expired") return `The offer of ${peer} has ended by itself.`;
+  if (state === "expired") return `The offer of ${peer} has ended${cause ? `: ${cause.replace(/\.$/, "")}` : " by itself"}.`;
   if (state === "failed") return `The chat of ${peer} did not come: ${cause || "the app has not followed in time"}.`;
   return "";
 }

@@ -24,9 +24,11 @@ const WORDS = {
   "transfer-accepted": ({ expiryTime }) =>
     `The other control room accepts the chat${expiryTime ? ` for ${expiryTime} s` : ""}`,
   "transfer-declined": ({ cause }) => `The other control room declines the chat${because(cause)}`,
-  "transfer-cancelled": (data, actor) => `Transfer called off${by(actor)}: the chat stays here`,
+  "transfer-cancelled": ({ cause }, actor) =>
+    `Transfer called off${actor ? by(actor) : because(cause)}. The chat stays here`,
   "transfer-expired": () => "The accepted transfer was not carried out in time: the chat stays here",
   "chat-transferring": (data, actor, { target }) => `The app is told to wait for ${target}`,
+  "transfer-stalled": () => "The app waits",
   "transfer-executing": () => "The conversation is being handed over",
   "custody-uncertain": ({ cause }) => `Custody uncertain: it is not known who has the chat${because(cause)}`,
   "chat-transferred": (data, actor, { target }) => `The chat is with ${target} now`,
