@@ -136,6 +136,7 @@ class Gateway:
             way_of=self._presence.way_of,
             ended=self._presence.forget,
             dismissed=self._presence.dismiss,
+            reached=self._presence.reached,
             recorded=self._recorded,
             exposed=self._exposures.note,
         )

@@ -72,6 +72,7 @@ class Presence:
         # may be open again, which nobody has told us.
         self._greeted: OrderedDict[int, None] = OrderedDict()
         self._awaited: set[int] = set()
+        self._ways: OrderedDict[int, tuple[str, str, str]] = OrderedDict()
 
     def __len__(self) -> int:
         """How many chats are open."""
@@ -171,6 +172,10 @@ class Presence:
 
     def add(self, chat: LiveChat) -> None:
         """Keep an open chat; one without a call id gets no heartbeats and is not looked for."""
+        if chat.peer:
+            self._ways.pop(chat.id, None)
+        elif way := self._ways.get(chat.id):
+            chat.transport, chat.peer, chat.trunk = way
         if chat.call_id:
             self._by_id[chat.id] = chat
             if chat.key not in self._by_key:
@@ -193,6 +198,15 @@ class Presence:
             if not self._parts[unique_part]:
                 del self._parts[unique_part]
         self._unflushed.pop(chat_id, None)
+
+    def reached(self, chat_id: int, transport: str, peer: str, trunk: str) -> None:
+        """Note by what way an app was reached that has not written to us yet."""
+        self._ways[chat_id] = (transport, peer, trunk)
+        if len(self._ways) > MOST_GREETED:
+            self._ways.popitem(last=False)
+        chat = self._by_id.get(chat_id)
+        if chat is not None and not chat.peer:
+            chat.transport, chat.peer, chat.trunk = transport, peer, trunk
 
     def dismiss(self, chat_id: int) -> None:
         """Drop a chat whose app is sent away: nothing but a start of ours begins it again."""

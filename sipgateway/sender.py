@@ -95,6 +95,7 @@ class OutboxSender:
         way_of: Callable[[int], tuple[str, str] | None],
         ended: Callable[[int], None],
         dismissed: Callable[[int], None],
+        reached: Callable[[int, str, str, str], None],
         recorded: Callable[[list[Delivery]], None],
         exposed: Callable[[int, str], None] = lambda chat_id, transport: None,
     ) -> None:
@@ -107,6 +108,7 @@ class OutboxSender:
         self._way_of = way_of
         self._ended = ended
         self._dismissed = dismissed
+        self._reached = reached
         self._recorded = recorded
         self._exposed = exposed
         self._wake = asyncio.Event()
@@ -217,6 +219,8 @@ class OutboxSender:
             if response is None:
                 self._judge(letter, status, NO_ANSWER)
                 return
+            if not letter.peer and 200 <= status < 300:
+                self._reached(letter.chat_id, flow.transport, flow.peer, flow.trunk)
             again = follow(letter, status, response, self._credentials_for(flow, letter.trunk))
             self._judge(letter, status, f"{status} {response.reason[:LONGEST_REASON]}", again)
 

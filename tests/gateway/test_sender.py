@@ -89,6 +89,7 @@ async def running(outgoing, letter=LETTER):
         way_of=lambda chat: None,
         ended=lambda chat: None,
         dismissed=lambda chat: None,
+        reached=lambda chat, transport, peer, trunk: None,
         recorded=lambda deliveries: None,
     )
     task = asyncio.create_task(sender.run())

@@ -99,6 +99,11 @@ class SmallPsap:
     def of_type(self, msg_type: int) -> list[Arrival]:
         return [arrival for arrival in self.arrivals if arrival.msg_type == msg_type]
 
+    def stall(self, arrival: Arrival, text: str = "Bitte warten.") -> None:
+        """Send the app of that arrival a stop|transfer/266 with the MsgId used last."""
+        self._msg_ids[arrival.call_info("callid")] -= 1
+        self.say(arrival, 266, text, branch="stop")
+
     def say(self, arrival: Arrival, msg_type: int, text: str, *, branch: str = "") -> None:
         """Send the app of that arrival a message over the way it came."""
         call_id = arrival.call_info("callid")
@@ -117,7 +122,7 @@ class SmallPsap:
             "Max-Forwards: 70",
             f"From: <{URI}>;tag=psap",
             f"To: {arrival.header('From').split(';tag=')[0]}",
-            f"Call-ID: psap-{call_id}-{number}",
+            f"Call-ID: psap-{call_id}-{number}{branch}",
             f"CSeq: {number} MESSAGE",
             *([f"Reply-To: {self.manners.reply_to}"] if self.manners.reply_to else []),
             info,
