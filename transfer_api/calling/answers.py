@@ -19,8 +19,9 @@ from transfer_api.schemas import (
 
 # So the same request may well be answered in a while.
 AGAIN_LATER = frozenset((408, 425, 429))
-# Peers that have no custody notices: they are an addition of ours to Annex A.
-UNKNOWN_THERE = frozenset((404, 405, 410, 501))
+# Peers that have no custody notices, which are an addition of ours to Annex A; or 403: it has never
+# had the chat.
+UNKNOWN_THERE = frozenset((403, 404, 405, 410, 501))
 LONGEST_EXPIRY = 24 * 3600
 LONGEST_WORDS = 300
 OTHER_CALL = "the answer is about another call"

@@ -4,13 +4,16 @@ What matters is whether the peer may have acted upon a request. If certainly not
 at once; if nobody knows, the same bytes go again until the peer answers or time is over.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.db import Error as DatabaseFailure
 from django.db import connections
 from django.utils import timezone
 
 from chats.models import Transfer
+from chats.services.errors import ChatBusy
 from chats.services.transfers.calls import DueCall
 from chats.services.transfers.executed import (
     record_answer_lost,
@@ -27,6 +30,9 @@ from transfer_api.calling.counterparts import Counterpart
 from transfer_api.calling.recording import until_done
 from transfer_api.profile.writer import write_execution
 
+logger = logging.getLogger(__name__)
+
+CANNOT_WRITE = "a fault of ours: the chat cannot be written"
 NOT_SENT_PAUSE = timedelta(seconds=1)
 LOST_PAUSES = (timedelta(seconds=0.5), timedelta(seconds=1), timedelta(seconds=2))
 
@@ -34,13 +40,19 @@ LOST_PAUSES = (timedelta(seconds=0.5), timedelta(seconds=1), timedelta(seconds=2
 def execute(call: DueCall, counterpart: Counterpart, wanted: Callable[[], bool]) -> None:
     """Send the execution, wait until the app follows the peer or does not, and write it down."""
     reach("execution-claimed")
-    body = until_done(
-        lambda: record_snapshot(
-            transfer_id=call.transfer_id, write=write_execution, now=timezone.now()
+    try:
+        body = until_done(
+            lambda: record_snapshot(
+                transfer_id=call.transfer_id, write=write_execution, now=timezone.now()
+            )
         )
-    )
+    except (ChatBusy, DatabaseFailure):
+        raise  # the lease runs out
+    except Exception:  # a fault of ours: the app must not wait for its end
+        logger.exception("the chat of transfer %d cannot be written", call.transfer_id)
+        return _keep(call, CANNOT_WRITE, None)
     if body is None:
-        return
+        return None
     call_id, until = Transfer.objects.values_list("call_id", "due_at").get(pk=call.transfer_id)
     connections.close_all()  # the app takes its time, and connections are few
     reach("execution-snapshot")
@@ -58,6 +70,7 @@ def execute(call: DueCall, counterpart: Counterpart, wanted: Callable[[], bool])
         reach("execution-answered")
         _note_answer(call, answer.status, judge_execution(answer, call_id))
     reach("execution-recorded")
+    return None
 
 
 def _note_answer(call: DueCall, http_status: int, told: Taken | Refused | Unusable) -> None:
