@@ -31,7 +31,8 @@ def section(heading: str) -> str:
     ("heading", "table"), [("Transferor", TRANSFEROR), ("Transferee", TRANSFEREE)]
 )
 def test_the_documented_table_is_the_one_that_transfers_move_by(heading: str, table: Table):
-    told = [row.groups() for row in ROW.finditer(section(heading))]
+    moves = section(heading).split("| Who has it |", 1)[0]
+    told = [row.groups() for row in ROW.finditer(moves)]
     assert told == [(state, happening, then) for (state, happening), then in table.items()]
 
 

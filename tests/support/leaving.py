@@ -174,9 +174,17 @@ class Leaving:
         """Let the app start here again, as the projection writes it."""
         self.receive("help again", msg_type=257)
         chat = self.chat
-        Chat.objects.filter(pk=self.chat_id).update(
-            session="open", ended_by=None, ended_at=None, next_msg_id=chat.next_msg_id + 1
-        )
+        chat.session, chat.ended_by, chat.ended_at = "open", None, None
+        if chat.disposition is not None:
+            chat.disposition = chat.closed_at = chat.owner = None
+            chat.ringing_since = self.now
+        chat.next_msg_id += 1
+        chat.save(
+            update_fields=[
+                "session", "ended_by", "ended_at", "disposition", "closed_at", "owner",
+                "ringing_since", "next_msg_id",
+            ]
+        )  # fmt: skip
         append_event(
             chat_id=self.chat_id, kind="session-reopened", at=self.now, actor=CALLER, data={}
         )
