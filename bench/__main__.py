@@ -1,4 +1,4 @@
-"""Command line of the measurements: `bin/bench ingest`, `screen` and `overload`."""
+"""Command line of the measurements: `bin/bench ingest`, `screen`, `overload` and `transfer`."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ from bench.errors import BenchError
 from bench.ingest import IngestPlan, measure_ingest
 from bench.kamailio import CHILDREN
 from bench.overload import OverloadPlan, measure_overload
+from bench.transfer import TransferPlan, measure_transfer
 from bench.workload import CHATS
 from psap.project.environment import PROJECT_ROOT
 
@@ -71,6 +72,17 @@ def _overload(options: argparse.Namespace) -> dict[str, Any]:
     )
 
 
+def _transfer(options: argparse.Namespace) -> dict[str, Any]:
+    return measure_transfer(
+        TransferPlan(
+            directory=options.directory,
+            transfers=options.transfers,
+            texts=options.texts,
+            transport=options.transport,
+        )
+    )
+
+
 def _screen(options: argparse.Namespace) -> dict[str, Any]:
     # What speaks to Chromium is no requirement of the system or of `ingest`.
     from bench.screen import ScreenPlan, measure_screen
@@ -97,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         default=PROJECT_ROOT / "var",
         help="where the temporary state goes; on a disk, not in memory",
     )
-    kinds = parser.add_subparsers(required=True, metavar="ingest|screen|overload")
+    kinds = parser.add_subparsers(required=True, metavar="ingest|screen|overload|transfer")
     ingest = kinds.add_parser("ingest", parents=[common], help="messages a second, beside Kamailio")
     ingest.add_argument("--seconds", type=int, default=10, help="length of a step")
     ingest.add_argument("--start", type=int, default=2000, help="rate of the first step")
@@ -120,6 +132,13 @@ def _parser() -> argparse.ArgumentParser:
     overload.add_argument("--seconds", type=float, default=20.0, help="length of each phase")
     overload.add_argument("--chats", type=int, default=200, help="live chats")
     overload.set_defaults(measure=_overload)
+    transfer = kinds.add_parser(
+        "transfer", parents=[common], help="from 266 to 265, while a chat is handed over"
+    )
+    transfer.add_argument("--transfers", type=int, default=100, help="one after the other")
+    transfer.add_argument("--texts", type=int, default=10, help="that each chat has already")
+    transfer.add_argument("--transport", choices=("tcp", "udp"), default="tcp", help="of the app")
+    transfer.set_defaults(measure=_transfer)
     return parser
 
 

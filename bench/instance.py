@@ -1,6 +1,7 @@
 """A fresh instance for one measurement: servers as bin/run starts them, and the gateway."""
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from psap.project.launch import postgres, probes, redis_server
 from psap.project.launch.errors import LaunchError
 from psap.project.launch.supervision import program_variables
 
+START_PATIENCE = 90.0
 MEMORY_FILESYSTEMS = {"tmpfs", "ramfs"}
 STATED_SETTINGS = (
     "server_version",
@@ -164,3 +166,35 @@ def gateway(instance: Instance) -> Iterator[Child]:
     with running("the gateway", command, log, instance.variables()) as child:
         child.wait_until(lambda: probes.gateway_answers(instance.environment), 30)
         yield child
+
+
+@contextlib.contextmanager
+def whole_instance(parent: Path) -> Iterator[Environment]:
+    """Run everything as bin/run does, in a new state directory; all is gone afterwards."""
+    state = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
+    state.chmod(0o755)
+    variables = {
+        "PSAP_STATE_DIR": str(state),
+        "PSAP_HOST": "127.0.0.1",
+        "PSAP_HTTP_PORT": str(free_port(socket.SOCK_STREAM)),
+        "PSAP_SIP_PORT": str(free_port(socket.SOCK_DGRAM)),
+        "PSAP_SIPS_PORT": str(free_port(socket.SOCK_STREAM)),
+        "PSAP_PEER_PORT": str(free_port(socket.SOCK_STREAM)),
+    }
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PSAP_", "DATABASE_URL", "REDIS_URL", "DJANGO_"))
+    }
+    command = [sys.executable, "-m", "psap.project.launch"]
+    environ = {**inherited, **variables, "PYTHONPATH": str(PROJECT_ROOT)}
+    try:
+        with running("the instance", command, state / "launch.log", environ) as child:
+            child.wait_until(lambda: _is_ready(child), START_PATIENCE)
+            yield read_environment(variables)
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _is_ready(child: Child) -> bool:
+    return any(line.startswith("READY ") for line in child.log.read_text().splitlines())

@@ -1,16 +1,12 @@
 """`bench screen`: from the SIP socket to the document of a browser, with a room full of desks."""
 
 import asyncio
-import contextlib
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +15,17 @@ import psycopg
 
 from bench.browser import chromium
 from bench.callers import Callers
-from bench.children import Child, cpu_seconds_by_program, running
+from bench.children import cpu_seconds_by_program
 from bench.desks import Desk, open_desks
 from bench.errors import BenchError
-from bench.instance import free_port
+from bench.instance import whole_instance
 from bench.machine import commit, describe_machine
 from bench.programs import require_programs
 from bench.sipp import percentile
 from bench.steps import report
-from psap.project.environment import PROJECT_ROOT, Environment, read_environment
+from psap.project.environment import PROJECT_ROOT, Environment
 from psap.project.launch import probes
 
-START_PATIENCE = 90.0
 IDLE_SECONDS = 5.0
 WARM_UP_SECONDS = 3.0
 LAST_TEXTS_WITHIN = 5.0
@@ -169,36 +164,6 @@ async def _latencies(desks: Sequence[Desk], expected: Sequence[Sequence[str]]) -
         if complete or loop.time() > deadline:
             return late
         await asyncio.sleep(0.2)
-
-
-@contextlib.contextmanager
-def whole_instance(parent: Path) -> Iterator[Environment]:
-    """Run everything as bin/run does, in a new state directory; all is gone afterwards."""
-    state = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
-    state.chmod(0o755)
-    variables = {
-        "PSAP_STATE_DIR": str(state),
-        "PSAP_HOST": "127.0.0.1",
-        "PSAP_HTTP_PORT": str(free_port(socket.SOCK_STREAM)),
-        "PSAP_SIP_PORT": str(free_port(socket.SOCK_DGRAM)),
-    }
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PSAP_", "DATABASE_URL", "REDIS_URL", "DJANGO_"))
-    }
-    command = [sys.executable, "-m", "psap.project.launch"]
-    environ = {**inherited, **variables, "PYTHONPATH": str(PROJECT_ROOT)}
-    try:
-        with running("the instance", command, state / "launch.log", environ) as child:
-            child.wait_until(lambda: _is_ready(child), START_PATIENCE)
-            yield read_environment(variables)
-    finally:
-        shutil.rmtree(state, ignore_errors=True)
-
-
-def _is_ready(child: Child) -> bool:
-    return any(line.startswith("READY ") for line in child.log.read_text().splitlines())
 
 
 def _create_call_takers(environment: Environment, count: int) -> list[tuple[str, str]]:
