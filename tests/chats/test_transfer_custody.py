@@ -258,6 +258,11 @@ def test_a_notice_without_an_execution_means_nothing(leaving: Leaving):
     assert leaving.chat.session == "transferring"
 
 
+def test_a_notice_for_a_call_id_that_no_database_stores_means_nothing(leaving: Leaving):
+    with pytest.raises(NoTransfer):
+        take_notice(peer=leaving.peer, call_id="urn:\0\ud800", msg_id=2, now=leaving.now)
+
+
 def test_a_stranger_does_not_take_a_chat_by_a_notice(leaving: Leaving):
     leaving.executing()
     stranger = make_peer(name="C", uris="sip:c@c.example.org")

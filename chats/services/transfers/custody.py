@@ -29,6 +29,7 @@ from chats.services.transfers.attempts import (
     rows,
     wake_worker_and_readers,
 )
+from chats.services.transfers.call_ids import stored_call_id
 from chats.services.transfers.going_over import OURS, go_over, leave, relay_since
 from chats.services.transfers.machine import Happening, NotPossible, following
 from psap.models import Peer
@@ -73,7 +74,8 @@ def take_notice(*, peer: Peer, call_id: str, msg_id: int, now: datetime) -> Cust
 
     Raises NoTransfer where no execution has passed between that peer and us, ChatBusy.
     """
-    executed = Transfer.objects.filter(peer=peer, call_id=call_id, executed_at__isnull=False)
+    same_call = Transfer.objects.filter(peer=peer, call_id=stored_call_id(call_id))
+    executed = same_call.filter(executed_at__isnull=False)
     latest = executed.order_by("-pk").values_list("pk", flat=True).first()
     if latest is None:
         raise NoTransfer
