@@ -28,8 +28,9 @@ PEERS_PER_SECOND, PEERS_AT_ONCE = 50.0, 200.0
 STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 5.0, 30.0
 MOST_UNDER_WAY = 200  # requests of one peer
 SEND_PATIENCE = 30.0
-# So long a peer may go on sending what we do not read, to see our answer behind it.
-LINGER_SECONDS, LINGER_BYTES = 1.0, 1024 * 1024
+# So long whoever was refused may go on sending, to see our answer behind it: peers, strangers.
+LINGER_SECONDS = 2.0
+LINGER_BYTES, STRANGERS_LINGER_BYTES = 64 * 1024 * 1024, 64 * 1024
 LONGEST_PATH = 200
 _ALWAYS = {b"cache-control": b"no-store", b"x-content-type-options": b"nosniff"}
 
@@ -48,13 +49,13 @@ class Gate:
         work: Work,
         configuration: Callable[[], Configuration],
         vet: Callable[[Identity], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._application = application
         self._work = work
         self._configuration = configuration
         self._vet = vet
         self._bodies = Bodies()
-        clock = time.monotonic
         self._peers = Rates(per_second=PEERS_PER_SECOND, burst=PEERS_AT_ONCE, clock=clock)
         self._strangers = Rates(
             per_second=STRANGERS_PER_SECOND, burst=STRANGERS_AT_ONCE, clock=clock
@@ -81,7 +82,7 @@ class Gate:
             await self._application(scope, _after(receive), exchange.send)
             return
         peer = await self._identify(scope)
-        exchange.who = peer.name
+        exchange.who, exchange.is_peer = peer.name, True
         if wait := self._peers.take(peer.pk):
             raise too_often(wait, "You ask too often.")
         if self._under_way[peer.pk] >= MOST_UNDER_WAY:
@@ -125,7 +126,7 @@ class _Exchange:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.status = 0
-        self.who = address_of(scope)
+        self.who, self.is_peer = address_of(scope), False
         self._scope, self._send = scope, send
         self._begun = time.monotonic()
 
@@ -171,16 +172,16 @@ async def _refuse(problem: Problem, scope: Scope, receive: Receive, exchange: _E
         }
     )
     await exchange.send({"type": "http.response.body", "body": body, "more_body": True})
-    await _linger(scope, receive)
+    most = LINGER_BYTES if exchange.is_peer else STRANGERS_LINGER_BYTES
+    await _linger(scope, receive, most)
     await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _linger(scope: Scope, receive: Receive) -> None:
-    """Let go by what a peer sends before it looks for our answer; closing would destroy that."""
+async def _linger(scope: Scope, receive: Receive, left: int) -> None:
+    """Let go by what somebody sends before it looks for our answer; closing would destroy that."""
     names = {name for name, _ in scope["headers"]}
     if b"expect" in names or not names & {b"content-length", b"transfer-encoding"}:
         return
-    left = LINGER_BYTES
     try:
         async with asyncio.timeout(LINGER_SECONDS):
             while left > 0:

@@ -55,5 +55,10 @@ class Work:
             except (DatabaseFailure, TimeoutError) as error:
                 raise OutcomeOpen(OPEN) from error
 
+    def close(self) -> None:
+        """End the threads and close their connections."""
+        self._quick.close()
+        self._slow.close()
+
 
 work = Work()

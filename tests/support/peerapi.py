@@ -258,7 +258,6 @@ def change_own_certificate(record: Record, issued: Issued | None) -> None:
         row = Certificate.objects.get(name="for peers")
         if issued is not None:
             row.chain, row.private_key = issued.chain, issued.private_key
-            describe_certificate(row)
             row.save()
         Psap.objects.update(peer_certificate=row if issued else None)
 
