@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal, Self
 
 from sipgateway.simulator import body, lmpe
@@ -11,6 +11,7 @@ from sipgateway.simulator.agent import NoFinalResponse, Timers, UserAgent
 from sipgateway.simulator.checks import Conversation, Failure, Name
 from sipgateway.simulator.message import SipMessage
 from sipgateway.simulator.persona import Persona, make_persona
+from sipgateway.simulator.received import AppCounters, Received, read_received
 from sipgateway.simulator.shapes import Location
 from sipgateway.simulator.transport import Target, target_of
 
@@ -22,32 +23,6 @@ FORBIDDEN = 403
 ACCEPTED = 202
 LONGEST_STALL = 90.0
 Follows = Literal["from", "reply-to", ""]
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message of the PSAP; `at` is the event loop's time in seconds."""
-
-    at: float
-    call_id: str | None
-    msg_id: int | None
-    msg_type: int | None
-    text: str
-    reply_to: str
-    message: SipMessage = field(repr=False)
-
-
-@dataclass(slots=True)
-class AppCounters:
-    """Texts and heartbeats with a 2xx, and the latencies in seconds."""
-
-    texts_sent: int = 0
-    texts_received: int = 0
-    heartbeats_sent: int = 0
-    heartbeats_received: int = 0
-    answer_latencies: list[float] = field(default_factory=list)
-    greeting_latency: float | None = None
-    transfer_gaps: list[float] = field(default_factory=list)  # from 266 to 265
 
 
 class SimulatedApp:
@@ -319,7 +294,7 @@ class SimulatedApp:
         else:
             now = asyncio.get_running_loop().time()
             if msg_type == lmpe.START_TRANSFER and not self.stalled:
-                self.refused.append(_read(message, now))
+                self.refused.append(read_received(message, now))
                 self.failures.append(Failure(Name.START_REFUSED, message.header("call-info")))
                 return FORBIDDEN
             self._seen.add(key)
@@ -342,7 +317,7 @@ class SimulatedApp:
         return [Failure(Name.SENT_AFTER_TRANSFER, message.header("call-info"))]
 
     def _take(self, message: SipMessage, now: float) -> None:
-        received = _read(message, now)
+        received = read_received(message, now)
         self.received.append(received)
         self._arrived.set()
         self.counters.heartbeats_received += received.msg_type in lmpe.HEARTBEATS
@@ -380,11 +355,3 @@ class SimulatedApp:
             await self._start(lmpe.START_REDIRECT, None)
         except NoFinalResponse:
             self.failures.append(Failure(Name.REDIRECT_UNFINISHED, self.redirected_to))
-
-
-def _read(message: SipMessage, now: float) -> Received:
-    ids = lmpe.identify(message)
-    plain = message.header("content-type").lower().startswith("text/plain")
-    text = message.body.decode(errors="replace") if plain else ""
-    reply_to = message.header("reply-to")
-    return Received(now, ids.call_id, ids.msg_id, ids.msg_type, text, reply_to, message)

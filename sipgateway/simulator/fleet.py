@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from sipgateway.simulator import lmpe
 from sipgateway.simulator.agent import AgentCounters, Timers
-from sipgateway.simulator.app import AppCounters, SimulatedApp
+from sipgateway.simulator.app import SimulatedApp
 from sipgateway.simulator.checks import Failure, Name
 from sipgateway.simulator.pace import Plan
 from sipgateway.simulator.persona import make_persona
+from sipgateway.simulator.received import AppCounters
 from sipgateway.simulator.scripts import play
 from sipgateway.simulator.special_scripts import (
     DIALLED,

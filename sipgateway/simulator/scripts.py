@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 
 from sipgateway.simulator import lmpe
 from sipgateway.simulator.agent import NoFinalResponse
-from sipgateway.simulator.app import Received, SimulatedApp
+from sipgateway.simulator.app import SimulatedApp
 from sipgateway.simulator.checks import Failure, Name
 from sipgateway.simulator.pace import Plan, end_of, now
+from sipgateway.simulator.received import Received
 from sipgateway.simulator.special_scripts import SPECIAL, WHOLE
 
 LONGEST_REPLY_DELAY = 2.0

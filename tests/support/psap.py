@@ -102,7 +102,7 @@ class SmallPsap:
     def stall(self, arrival: Arrival, text: str = "Bitte warten.") -> None:
         """Send the app of that arrival a stop|transfer/266 with the MsgId used last."""
         self._msg_ids[arrival.call_info("callid")] -= 1
-        self.say(arrival, 266, text, branch="stop")
+        self.say(arrival, 266, text)
 
     def say(self, arrival: Arrival, msg_type: int, text: str, *, branch: str = "") -> None:
         """Send the app of that arrival a message over the way it came."""
@@ -118,11 +118,11 @@ class SmallPsap:
         payload = text.encode()
         lines = [
             "MESSAGE sip:app@example.org SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{branch}p{number}",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{branch}p{number}t{msg_type}",
             "Max-Forwards: 70",
             f"From: <{URI}>;tag=psap",
             f"To: {arrival.header('From').split(';tag=')[0]}",
-            f"Call-ID: psap-{call_id}-{number}{branch}",
+            f"Call-ID: psap-{call_id}-{number}-{msg_type}",
             f"CSeq: {number} MESSAGE",
             *([f"Reply-To: {self.manners.reply_to}"] if self.manners.reply_to else []),
             info,
