@@ -119,6 +119,14 @@ def test_a_repeated_negotiation_is_the_same_offer(coming: Coming, anna: User):
     assert Transfer.objects.count() == 1
 
 
+@pytest.mark.conformance("6.3.2-3")
+def test_nobody_is_told_less_than_the_schema_allows(coming: Coming, anna: User):
+    coming.ask()
+    coming.accept(anna)
+    coming.later(58)  # whoever waits for the answer has been busy
+    assert coming.answer() == NegotiationAnswer(202, 10, "")
+
+
 def test_who_is_told_ten_seconds_has_them(coming: Coming, anna: User):
     coming.ask()
     coming.accept(anna)
