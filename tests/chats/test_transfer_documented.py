@@ -80,3 +80,9 @@ def test_every_state_under_way_has_a_way_out():
                 seen.add(here)
                 ends += [then for (s, _), then in table.items() if s == here and then not in seen]
             assert seen - set(UNDER_WAY)
+
+
+def test_no_line_of_a_chart_holds_what_ends_one_for_mermaid():
+    charts = re.findall(r"```mermaid\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    assert len(charts) > 10
+    assert not [line for chart in charts for line in chart.splitlines() if ";" in line]

@@ -140,6 +140,7 @@ def test_a_chat_without_an_owner_rings_no_more_when_it_is_elsewhere(leaving: Lea
     assert leaving.chat.ringing_since is None
 
 
+@pytest.mark.conformance("6.3.4-3")
 @pytest.mark.parametrize("uncertain", [False, True])
 def test_a_peer_that_does_not_take_it_leaves_it_with_us(leaving: Leaving, uncertain: bool):
     leaving.executing()
@@ -177,6 +178,7 @@ def test_a_lost_answer_is_shown_and_asked_for_with_the_same_bytes(leaving: Leavi
     assert (leaving.state, leaving.chat.session) == ("done", "transferred")
 
 
+@pytest.mark.conformance("6.3.3-5", "6.3.3-7")
 def test_after_expiry_and_margin_the_chat_is_ours_again(leaving: Leaving):
     leaving.executing()
     lost(leaving, pause=100)

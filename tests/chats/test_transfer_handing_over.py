@@ -37,6 +37,7 @@ def keep(leaving: Leaving) -> None:
     call_off(chat_id=leaving.chat_id, call_taker=leaving.owner, now=leaving.now)
 
 
+@pytest.mark.conformance("6.2.6-3", "6.2.6-4", "6.2.6-5", "6.2.6-6")
 def test_the_app_is_told_to_wait_with_the_last_number_that_we_have_used(leaving: Leaving):
     send(leaving, "Where are you?")
     leaving.stalling()
