@@ -8,7 +8,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.views.decorators.cache import never_cache
 
 from psap.admin_peer_form import PeerForm
 from psap.admin_secrets import KeepsSecret
@@ -70,7 +69,7 @@ class PeerAdmin(KeepsSecret):
         return format_html('{} <a href="{}">Draw a new one</a>', state, draw)
 
     def get_urls(self) -> list[URLPattern]:
-        drawing = never_cache(self.admin_site.admin_view(self.draw_token))
+        drawing = self.admin_site.admin_view(self.draw_token)  # never cached
         return [path("<int:pk>/token/", drawing, name="psap_peer_token"), *super().get_urls()]
 
     def draw_token(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -206,6 +206,8 @@ def test_a_token_of_ours_stays_until_it_is_replaced_or_forgotten(admin: Client):
         stored(admin, EAST | changed, page_of(peer))
         peer.refresh_from_db()
         assert peer.own_token == kept
+    stored(admin, EAST | {"own_token": ""}, page_of(peer))
+    assert "No fields changed" in admin.get(f"{page_of(peer)[:-7]}history/").content.decode()
 
 
 def test_what_was_typed_as_a_token_does_not_come_back_with_the_complaint(admin: Client):

@@ -102,6 +102,7 @@ def test_offers_that_came_to_nothing_are_forgotten_after_a_month_and_no_others()
         _ended(31, side="in", state="done", chat=chat),
         _ended(31, side="in", state="failed", chat=chat),
         _ended(31, side="out", state="declined", chat=chat),
+        _ended(31, side="in", state="declined", chat=chat),
         _ended(31, side="in", state="accepted", ended_at=None),
     ]
     for state in ("declined", "expired", "cancelled"):
