@@ -198,6 +198,18 @@ def test_but_never_beyond_the_202s_expiry(leaving: Leaving):
     assert leaving.state == "failed"
 
 
+def test_an_app_that_is_asked_late_has_no_more_time_than_the_202(leaving: Leaving):
+    leaving.request(at_once=False)
+    leaving.agree(expiry=10)
+    leaving.later(7)
+    leaving.hand_over()
+    leaving.later(2)
+    assert leaving.sweep() == 0
+    leaving.later(1)
+    assert leaving.sweep() == 1
+    assert (leaving.state, leaving.chat.session) == ("failed", "open")
+
+
 def test_an_app_that_acknowledged_while_the_gateway_was_away_is_executed(leaving: Leaving):
     leaving.stalling()
     leaving.acknowledge(leaving.stop_message())
