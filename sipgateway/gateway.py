@@ -15,7 +15,7 @@ from chats.models import DeliveryStatus
 from chats.services.deliveries import Delivery
 from chats.services.identifiers import new_branch, new_sip_call_id
 from chats.services.incoming import Projection
-from chats.services.message_types import SENT_AWAY, START_TRANSFER, STOP_TRANSFER
+from chats.services.message_types import OF_TRANSFERS, SENT_AWAY
 from sipgateway.arrivals import Arrival
 from sipgateway.bridge import SOCKET_NAME, Bridge
 from sipgateway.bridge_sweep import BridgeSweep
@@ -50,7 +50,6 @@ logger = logging.getLogger(__name__)
 
 EXPIRE_TRANSACTIONS_EVERY = 0.5
 LOOK_AT_LOAD_EVERY = 1.0
-OF_TRANSFERS = frozenset({START_TRANSFER, STOP_TRANSFER})
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  (compared with, not bound to)
 
 
@@ -327,8 +326,8 @@ class Gateway:
             if delivery.status is DeliveryStatus.DELIVERED:
                 if delivery.msg_type not in SENT_AWAY:
                     self._presence.mark_greeted(delivery.chat_id)
-        if any(delivery.msg_type in OF_TRANSFERS for delivery in deliveries):
-            self._transfers.wake()
+            if delivery.msg_type in OF_TRANSFERS:
+                self._transfers.wake()
         _wake_screens()
 
 

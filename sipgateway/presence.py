@@ -212,6 +212,7 @@ class Presence:
         """Drop a chat whose app is sent away: nothing but a start of ours begins it again."""
         self.forget(chat_id)
         self._greeted.pop(chat_id, None)
+        self._awaited.discard(chat_id)
 
     def take_awaited(self) -> list[int]:
         """Return the chats that may have been opened by somebody else since the last call."""

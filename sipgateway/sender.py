@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from chats.services.deliveries import Delivery, record_deliveries
-from chats.services.message_types import SENT_AWAY
+from chats.services.message_types import OF_TRANSFERS, SENT_AWAY
 from psap.failpoints import reach
 from sipgateway.database import Connection, Database
 from sipgateway.flows import Flow
@@ -32,6 +32,8 @@ MOST_IN_FLIGHT = 10_000
 CROWDED = 8_000
 LARGEST_CLAIM = 256
 MARK_AGAIN = 0.2
+# An app that waits for another PSAP waits for this outcome.
+MARK_SOON = 0.02
 ANY_ATTEMPT = 2**31 - 1
 # Characters of a foreign reason phrase that go on the record and to all screens.
 LONGEST_REASON = 200
@@ -155,7 +157,8 @@ class OutboxSender:
             self._wake.set()
             if waiting:
                 self._deliveries = waiting + self._deliveries
-                await asyncio.sleep(MARK_AGAIN)
+                urgent = any(delivery.msg_type in OF_TRANSFERS for delivery in waiting)
+                await asyncio.sleep(MARK_SOON if urgent else MARK_AGAIN)
                 self._delivered.set()
 
     async def _claim(self) -> list[Letter]:

@@ -14,9 +14,8 @@ from sipgateway.record_thread import UNREACHABLE, RecordThread
 
 logger = logging.getLogger(__name__)
 
-TURN = 1.0
-# Wake-ups come with every text that somebody sends: this many seconds of them are one.
-TOGETHER = 0.02
+# Seconds from a wake-up on: what somebody held at first is free soon after.
+PAUSES = (0.02, 0.05, 0.1, 0.3, 1.0)
 
 
 class Transfers:
@@ -36,15 +35,17 @@ class Transfers:
 
     async def run(self) -> None:
         """Settle what is due for ever."""
+        looked = 0  # times since the last wake-up
         while True:
-            self._wake.clear()
+            if self._wake.is_set():
+                self._wake.clear()
+                looked = 0
             await self._settle()
-            await asyncio.sleep(TOGETHER)
             try:
-                async with asyncio.timeout(TURN):
+                async with asyncio.timeout(PAUSES[min(looked, len(PAUSES) - 1)]):
                     await self._wake.wait()
             except TimeoutError:
-                pass
+                looked += 1
 
     async def _settle(self) -> None:
         try:

@@ -177,8 +177,8 @@ async def test_our_heartbeats_go_on_with_an_app_that_writes_nothing_after_it_was
     assert scene.session() == "open"
 
 
-async def test_no_heartbeat_comes_between_266_and_265_of_an_app_that_is_taken_back(gateway, record):
-    """Red when what the app writes while our 266 is under way lets heartbeats begin."""
+async def test_no_heartbeat_comes_before_an_app_that_is_taken_back_has_our_265(gateway, record):
+    """Red when its word, or its answer to our 266, lets heartbeats begin."""
     async with leaving_chat(gateway, record) as scene, RawSip(gateway.target()) as witness:
         await witness.exchange(Caller().start())
         await scene.executed()
@@ -192,9 +192,13 @@ async def test_no_heartbeat_comes_between_266_and_265_of_an_app_that_is_taken_ba
         beats = len(witness.requests)
         await witness.until(lambda: len(witness.requests) >= beats + 3, within=15)
         assert kind_of(scene.app.requests[-1]) == STOP_TRANSFER
-        scene.app.answer_status = 200
         scene.app.answer(scene.app.requests[-1])
         await scene.app.until(lambda: START_TRANSFER in map(kind_of, scene.app.requests))
+        beats = len(witness.requests)
+        await witness.until(lambda: len(witness.requests) >= beats + 3, within=15)
+        assert kind_of(scene.app.requests[-1]) == START_TRANSFER
+        scene.app.answer(scene.app.requests[-1])
+        await scene.app.until(lambda: kind_of(scene.app.requests[-1]) == lmpe.HEARTBEAT, within=10)
 
 
 async def test_the_266_of_a_reactivation_is_tried_again(gateway, record):
