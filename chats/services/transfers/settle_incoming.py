@@ -50,7 +50,7 @@ def settle_incoming(
         return _send_no_more(chat, now)
     elif cause := _never_begins(transfer, start, now):
         _not_taken(transfer, chat, cause, now)
-    elif _is_due(transfer, now) or start.status == DeliveryStatus.FAILED:
+    elif _is_due(transfer, now):
         _send_no_more(chat, now)
         _become_uncertain(transfer, chat, now)
     else:
@@ -81,7 +81,10 @@ def _has_followed(chat: Chat, start: Message) -> bool:
 
 
 def _never_begins(transfer: Transfer, start: Message, now: datetime) -> str:
-    """Why the app cannot follow us: it has never got our 265, or has refused the only one."""
+    """Why the app cannot follow us: it has never got our 265, or has refused the only one.
+
+    The refusal of a second one may mean that the app follows us since the first.
+    """
     attempts = OutboxEntry.objects.values_list("attempts", flat=True).get(message_id=start.pk)
     if start.status == DeliveryStatus.FAILED and attempts <= 1:
         return REFUSED
