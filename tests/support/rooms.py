@@ -20,7 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sipgateway.simulator import lmpe
@@ -33,7 +33,19 @@ from tests.support.tls import show
 
 HELD = ("open", "transferring", "arriving", "redirecting")
 UNDER_WAY = ("negotiating", "offered", "accepted", "stalling", "executing", "uncertain")
+OF_TRANSFERS = (lmpe.STOP_TRANSFER, lmpe.START_TRANSFER)
 UP_WITHIN = 20.0
+VERIFY_ALL = """
+import sys
+from chats.models import Chat
+from chats.selectors import one_instant
+from chats.services.verify_chat import verify_chat
+with one_instant():
+    ids = Chat.objects.values_list("pk", flat=True)
+    verdicts = {chat: verify_chat(chat_id=chat) for chat in ids}
+broken = {chat: verdict.broken for chat, verdict in verdicts.items() if verdict.broken}
+sys.exit(f"broken: {broken}") if broken else print(len(verdicts))
+"""
 
 
 @dataclass(slots=True)
@@ -43,6 +55,7 @@ class Room:
     name: str
     instance: Instance
     issued: Issued
+    cookies: dict[str, str] = field(default_factory=dict)
 
     @property
     def uri(self) -> str:
@@ -58,7 +71,9 @@ class Room:
         return certificate_name(self.name)
 
     def desk(self, username: str = "calltaker") -> LiveConsole:
-        return LiveConsole(self.instance, log_in(self.instance, username))
+        if username not in self.cookies:
+            self.cookies[username] = log_in(self.instance, username)
+        return LiveConsole(self.instance, self.cookies[username])
 
     def sip(self, transport: str = "tcp") -> Target:
         return Target(transport, "127.0.0.1", self.instance.sip_port)
@@ -130,9 +145,20 @@ class Room:
         """Return what `exportchat` prints about its chat."""
         return json.loads(self.instance.manage("exportchat", str(self.chat_id(call_id))).stdout)
 
-    def verify(self, call_id: str) -> None:
-        """Have `verifychat` recompute the chain; fails the test when it does not hold."""
-        self.instance.manage("verifychat", str(self.chat_id(call_id)))
+    def texts(self, call_id: str) -> list[str]:
+        """Return all texts of its chat in their order, but those of 266s and 265s."""
+        rows = self.instance.rows(
+            "SELECT text FROM chats_message WHERE chat_id = %s AND text <> ''"
+            " AND type <> ALL(%s) ORDER BY at, id",
+            self.chat_id(call_id),
+            list(OF_TRANSFERS),
+        )
+        return [row[0] for row in rows]
+
+    def verify_all(self) -> int:
+        """Recompute the chains of all chats and return how many there are; all must hold."""
+        done = self.instance.manage("shell", "--no-imports", "-c", VERIFY_ALL)
+        return int(done.stdout)
 
 
 @dataclass(slots=True)
