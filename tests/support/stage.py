@@ -190,6 +190,11 @@ class Stage:
         assert self._socket is not None
         self._socket.send(json.dumps(frame))
 
+    async def drop(self) -> None:
+        """Cut the connection; the console comes back and gets the snapshot as it is then."""
+        assert self._socket is not None
+        await self._socket.close()
+
     async def choose(self, chat: str) -> None:
         """Show a chat of the queue."""
         await self.page.locator(f'#queue [data-chat="{chat}"] .card-open').click()
