@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from chats.models import Transfer
 from psap.models import Certificate, CertificateAuthority, Psap
+from tests.support.chats import make_user
 from tests.support.https import Answer, HttpRequest, HttpServer, https_server, respond
 from tests.support.instance import wait_until
 from tests.support.leaving import Leaving
@@ -130,3 +131,22 @@ def half(_server: HttpServer, connection: socket.socket, _request: HttpRequest) 
 def no_http(_server: HttpServer, connection: socket.socket, _request: HttpRequest) -> None:
     """Speak something else."""
     connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def leave() -> Leaving:
+    """Return a chat that is to be transferred, by the present time."""
+    leaving = Leaving(make_user("anna"))
+    leaving.now = timezone.now()
+    return leaving
+
+
+def executing(leaving: Leaving) -> Leaving:
+    """Until the worker is to ask for the execution."""
+    leaving.asking()
+    assert leaving.state == "executing"
+    return leaving
+
+
+ACCEPTED = says({"StatusCode": 202, "ExpiryTime": 60})
+TAKEN = says({"StatusCode": 200})
+NOT_TAKEN = says({"StatusCode": 503})

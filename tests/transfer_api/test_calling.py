@@ -3,47 +3,42 @@
 import json
 import socket
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate
 from django.utils import timezone
 
 from chats.models import Transfer
-from chats.services.transfers.call_off import call_off
-from psap.models import CertificateAuthority, Peer, Psap, User
+from psap.models import CertificateAuthority, Peer, Psap
 from tests.support.asked import (
+    ACCEPTED,
+    NOT_TAKEN,
     OURS,
     PROBLEM,
+    TAKEN,
     asked,
     drip,
+    executing,
     half,
     hang_up,
     in_turn,
+    leave,
     no_http,
     says,
     silence,
 )
-from tests.support.chats import make_user
-from tests.support.https import Answer, HttpRequest, HttpServer, respond
+from tests.support.https import Answer, respond
 from tests.support.instance import wait_until
 from tests.support.leaving import TARGET, Leaving
 from tests.support.pki import Authority
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ACCEPTED = says({"StatusCode": 202, "ExpiryTime": 60})
-TAKEN = says({"StatusCode": 200})
-NOT_TAKEN = says({"StatusCode": 503})
-
 
 @pytest.fixture
-def leaving() -> Iterator[Leaving]:
-    user: User = make_user("anna")
-    left = Leaving(user)
-    left.now = timezone.now()
-    yield left
+def leaving() -> Leaving:
+    return leave()
 
 
 def test_a_negotiation_names_call_both_sides_and_reason_under_mutual_tls(leaving: Leaving):
@@ -62,7 +57,7 @@ def test_a_negotiation_names_call_both_sides_and_reason_under_mutual_tls(leaving
     assert request.headers["authorization"] == "Bearer " + "t" * 40
     assert request.headers["date"].endswith("GMT")
     assert request.client is not None
-    assert OURS.serial_number  # the server took no other
+    assert load_der_x509_certificate(request.client).serial_number == OURS.serial_number
     assert transfer.expiry == 60
 
 
@@ -137,38 +132,11 @@ def test_nobody_waits_longer_than_agreed_for_a_negotiation(leaving: Leaving, ans
         assert time.monotonic() - began < 4
 
 
-def test_a_negotiation_that_was_called_off_is_hung_up(leaving: Leaving):
-    """Red without a look at what is still wanted: the peer rings on for nobody."""
-    leaving.request()
-    closed: list[bytes] = []
-
-    def until_closed(server: HttpServer, connection: socket.socket, _request: HttpRequest) -> None:
-        connection.settimeout(10)
-        closed.append(connection.recv(1))
-
-    with asked(leaving, until_closed) as peer:
-        peer.caller.look()
-        wait_until(lambda: peer.server.requests, 5, "asked")
-        peer.caller.renew_once()
-        assert closed == []
-        call_off(chat_id=leaving.chat_id, call_taker=leaving.owner, now=timezone.now())
-        peer.caller.renew_once()
-        wait_until(lambda: closed == [b""], 5, "hung up")
-    assert leaving.state == "cancelled"
-
-
 def test_without_an_agreement_nobody_is_asked(leaving: Leaving):
     leaving.request()
     with asked(leaving, ACCEPTED, agreement=False) as peer:
         assert "agreement" in peer.call_until("failed").cause
         assert peer.server.requests == []
-
-
-def executing(leaving: Leaving) -> Leaving:
-    """Until the worker is to ask for the execution."""
-    leaving.asking()
-    assert leaving.state == "executing"
-    return leaving
 
 
 def test_an_execution_carries_the_chat_and_its_200_ends_the_transfer(leaving: Leaving):
@@ -297,29 +265,17 @@ def test_a_peer_that_we_do_not_believe_any_more_may_have_the_chat_already(leavin
         assert leaving.state == "uncertain"
 
 
-def test_one_peer_that_hangs_delays_no_other(leaving: Leaving):
+def test_a_chat_that_cannot_be_written_stays_ours(
+    leaving: Leaving, monkeypatch: pytest.MonkeyPatch
+):
+    """Red when the fault is left to the lease: the app waits until all time is over."""
+
+    def fail(transfer: Transfer) -> bytes:
+        raise ValueError
+
+    monkeypatch.setattr("transfer_api.calling.execution.write_execution", fail)
     executing(leaving)
-    others = []
-    for number in range(12):
-        peer = Peer.objects.create(
-            name=f"hung {number}", uris=f"sip:h{number}@example.org", url="https://127.0.0.1:1/"
-        )
-        chat: Any = leaving.chat
-        others.append(
-            Transfer.objects.create(
-                side="out", state="done", peer=peer, peer_name=peer.name, chat=chat,
-                call_id=chat.call_id, transfer_from="sip:a@b", transfer_to=peer.uri,
-                requested_at=timezone.now(), executed_at=timezone.now(), last_msg_id=1,
-                ended_at=timezone.now(), call_due_at=timezone.now() - timedelta(seconds=5),
-            )
-        )  # fmt: skip
-
-    def answer(server: HttpServer, connection: socket.socket, request: HttpRequest) -> None:
-        (TAKEN if request.path.endswith("execution") else silence)(server, connection, request)
-
-    with asked(leaving, answer) as peer:
-        Peer.objects.filter(name__startswith="hung").update(url=peer.server.url())
-        peer.caller.look()
-        peer.call_until("done", within=5)
-        assert peer.caller.running == 12
-        Transfer.objects.filter(pk__in=[one.pk for one in others]).update(call_due_at=None)
+    with asked(leaving, TAKEN) as peer:
+        assert "cannot be written" in peer.call_until("failed").cause
+        assert peer.server.requests == []
+    assert leaving.chat.session == "open"
