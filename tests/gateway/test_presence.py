@@ -1,5 +1,7 @@
 """What the gateway remembers of live chats, against what is on the record."""
 
+from dataclasses import replace
+
 from sipgateway.presence import LiveChat, Presence
 from tests.support.arrivals import NOW, arrival
 from tests.support.caller import Caller
@@ -65,3 +67,40 @@ def test_a_trusted_peer_need_not_assert_in_each_heartbeat():
     caller = Caller()
     presence = presence_of(caller, "sip:+43664@provider.example")
     assert presence.absorbs(arrival(caller.heartbeat(), trusted=True))
+
+
+def test_an_app_that_is_sent_away_begins_again_with_our_start_alone():
+    """Red when the answer to our 266, or an old one, counts: heartbeats went to a stalled app."""
+    caller = Caller()
+    presence = presence_of(caller)
+    (chat,) = presence.chats()
+    presence.mark_greeted(1)
+    presence.dismiss(1)
+    assert presence.take_awaited() == []
+    presence.mark_greeted(1)  # its answer to our 265
+    assert presence.take_awaited() == [1]
+    presence.add(chat)
+    assert presence.take_awaited() == []
+
+
+def test_a_chat_that_was_open_may_be_open_again():
+    presence = presence_of(Caller())
+    presence.mark_greeted(1)
+    presence.forget(1)
+    assert presence.take_awaited() == [1]
+    presence.await_still([1])
+    assert presence.take_awaited() == [1]
+
+
+def test_an_app_that_has_not_written_is_where_it_was_reached():
+    caller = Caller()
+    presence = presence_of(caller)
+    (chat,) = presence.chats()
+    presence.reached(1, "tcp", "192.0.2.9:5060", "default")
+    assert presence.way_of(1) == ("tcp", "127.0.0.1:7")  # where it was heard counts more
+    presence.forget(1)
+    presence.add(replace(chat, transport="", peer="", trunk=""))
+    assert presence.way_of(1) == ("tcp", "192.0.2.9:5060")
+    presence.add(replace(chat, peer="127.0.0.1:8"))
+    presence.add(replace(chat, transport="", peer="", trunk=""))
+    assert presence.way_of(1) == ("", "")
