@@ -12,12 +12,8 @@ from sipgateway.simulator.transport import Target
 from tests.support.cuttable import CuttableProxy, cuttable_proxy
 from tests.support.desk import Desk, launch_chromium
 from tests.support.instance import Instance
+from tests.support.rooms import EMPTY_THE_QUEUE
 
-EMPTY_THE_QUEUE = """
-    UPDATE chats_chat SET disposition = 'test', closed_at = now(), ringing_since = NULL,
-        lease_until = NULL
-    WHERE disposition IS NULL
-"""
 OpenDesk = Callable[..., Awaitable[Desk]]
 Call = Callable[..., Awaitable[SimulatedApp]]
 
