@@ -29,7 +29,7 @@ from psap.project.launch.supervision import with_the_launcher
 ALONE = "alone"
 SAYS_ALONE = re.compile(r"^pytestmark = .*\bpytest\.mark\.alone\b", re.MULTILINE)
 # Files of these take longest: they begin, so that the processes end at about the same time.
-SLOW_FIRST = ("faults", "interop", "e2e", "platform", "gateway", "js", "chats")
+SLOW_FIRST = ("faults", "interop", "e2e", "platform", "transfer_api", "gateway", "js", "chats")
 
 
 class OwnServers:
