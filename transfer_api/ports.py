@@ -40,14 +40,16 @@ class Ports:
         self._proxy_door: _Door | None = None
         self._socket: Path | None = None
         self._complaint = ""
+        self._wanted = False
 
     @property
     def is_open(self) -> bool:
         """Whether peers can come by TLS, or need not, since there is no certificate."""
-        return self._door is not None or self._gate is None
+        return self._door is not None or not self._wanted
 
     def follow(self, policy: TlsPolicy, now: datetime) -> None:
         """Go by this policy from now on; one that cannot be used leaves everything as it was."""
+        self._wanted = bool(policy.chain)
         if not policy.chain:
             self._close_port()
         elif self._is_news(policy, now):

@@ -121,11 +121,27 @@ def test_a_start_that_takes_too_long_names_what_does_not_answer_and_its_log(
     monkeypatch.setattr(readiness, "PATIENCE", 0.05)
     monkeypatch.setattr(readiness.probes, "web_answers", lambda _: silent != "web")
     monkeypatch.setattr(readiness.probes, "gateway_answers", lambda _: silent != "gateway")
-    monkeypatch.setattr(readiness.probes, "peers_answered", lambda _: silent != "peerapi")
-    monkeypatch.setattr(
-        readiness.probes.BeatReader, "beating", lambda _: iter(("worker", "beat", "peerapi"))
-    )
+    monkeypatch.setattr(readiness.probes, "peers_answered", lambda _: True)
+    beating = {"worker", "beat", "peerapi"} - {silent}
+    monkeypatch.setattr(readiness.probes.BeatReader, "beating", lambda _: iter(beating))
     stop = SimpleNamespace(requested=False, wait=time.sleep)
     starting = readiness.Readiness(environment, SimpleNamespace(), stop)
     with pytest.raises(LaunchError, match=f"no answer from {silent}; see .*/log/{silent}.log"):
         starting.wait_for_programs()
+
+
+def test_a_port_for_peers_that_stays_closed_does_not_keep_callers_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[float] = []
+    monkeypatch.setattr(readiness, "PATIENCE_WITH_PEERS", 0.3)
+    monkeypatch.setattr(readiness.probes, "web_answers", lambda _: True)
+    monkeypatch.setattr(readiness.probes, "gateway_answers", lambda _: True)
+    monkeypatch.setattr(
+        readiness.probes, "peers_answered", lambda _: bool(asked.append(time.monotonic()))
+    )
+    beating = ("worker", "beat", "peerapi")
+    monkeypatch.setattr(readiness.probes.BeatReader, "beating", lambda _: iter(beating))
+    stop = SimpleNamespace(requested=False, wait=time.sleep)
+    readiness.Readiness(_environment(tmp_path), SimpleNamespace(), stop).wait_for_programs()
+    assert 2 <= len(asked) and asked[-1] - asked[0] >= 0.3

@@ -17,6 +17,8 @@ from psap.project.launch.supervision import (
 
 PATIENCE = 60.0
 PAUSE = 0.1
+# A matter between PSAPs keeps no caller waiting: an alarm tells of a port that stays closed.
+PATIENCE_WITH_PEERS = 10.0
 BEATING = frozenset({"worker", "beat", "peerapi"})
 
 
@@ -42,6 +44,7 @@ class Readiness:
         self._supervisor = supervisor
         self._stop = stop
         self._deadline = time.monotonic() + PATIENCE
+        self._peers_due: float | None = None
 
     def wait_for_preparation(self, preparation: subprocess.Popen[bytes]) -> None:
         """Return when the database is migrated and seeded, or a stop was requested."""
@@ -81,8 +84,15 @@ class Readiness:
         if name == "gateway":
             return probes.gateway_answers(self._environment)
         if name == "peerapi":
-            return name in beating and probes.peers_answered(self._environment)
+            return name in beating and self._peers_get_through()
         return name in beating
+
+    def _peers_get_through(self) -> bool:
+        """Whether they do, or the program has run for long enough without."""
+        now = time.monotonic()
+        if self._peers_due is None:
+            self._peers_due = now + PATIENCE_WITH_PEERS
+        return probes.peers_answered(self._environment) or now > self._peers_due
 
     def _check_deadline(self, silent: str, log: str) -> None:
         if time.monotonic() > self._deadline:
