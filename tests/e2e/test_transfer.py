@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
-from playwright.async_api import Browser, expect
 
 from sipgateway.simulator import enclosures, lmpe
 from sipgateway.simulator.app import SimulatedApp
-from tests.support.desk import Desk
 from tests.support.eventually import eventually
 from tests.support.live_console import LiveConsole
 from tests.support.rooms import (
@@ -239,44 +237,3 @@ async def test_a_declined_offer_leaves_the_chat_where_it_is(rooms):
     assert not [m for m in app.received if m.msg_type in OF_TRANSFERS]
     assert rooms.custody(app.call_id) == {"a"}
     assert b.chat_ids(app.call_id) == []
-
-
-async def desk_in_chromium(browser: Browser, room: Room) -> Desk:
-    desk = await Desk.open(browser)
-    instance = room.instance
-    await desk.log_in(instance.url, "calltaker2", instance.credentials["calltaker2"])
-    return desk
-
-
-async def test_two_call_takers_hand_a_chat_over_in_their_browsers(rooms, browser):
-    a, b = rooms.transferor, rooms.transferee
-    for room in (a, b):
-        room.clear_queue()
-    here, there = await desk_in_chromium(browser, a), await desk_in_chromium(browser, b)
-    async with rooms.app() as app:
-        await app.start("Im Wald bei Kufstein")
-        await here.answer()
-        await here.write("Wo genau?")
-        await app.say("Beim See", enclosed=[enclosures.picture()])
-        await expect(here.message("Beim See")).to_have_count(1)
-
-        await here.press("Escape", "d")
-        await here.page.locator("#pass-on-peer").select_option(label=b.name)
-        await here.page.locator("#pass-on-reason").fill("Liegt in <b>Tirol</b>")
-        await here.press("Control+Enter")
-        await expect(there.page.locator(".offer")).to_contain_text("Liegt in <b>Tirol</b>")
-        await there.press("o")
-        await expect(here.page.locator("#transfer-strip")).to_contain_text(f"with {b.name} now")
-        await expect(here.page.locator("#composer-send")).to_be_disabled()
-
-        await expect(there.page.locator("#composer-text")).to_be_focused()
-        for text in ("Im Wald bei Kufstein", "Wo genau?", "Beim See"):
-            await expect(there.message(text)).to_have_count(1)
-        await app.say("Wir sehen das Boot")
-        await expect(there.message("Wir sehen das Boot")).to_have_count(1)
-        await expect(there.page.locator("#composer-send")).to_be_enabled()
-        await there.write("Hier Tirol, wir kommen")
-        await app.wait_for(lambda m: m.text == "Hier Tirol, wir kommen")
-    assert app.failures == []
-    assert (here.complaints, there.complaints) == ([], [])
-    assert rooms.custody(app.call_id) == {"b"}
