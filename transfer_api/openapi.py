@@ -185,6 +185,10 @@ def _component(name: str) -> Mapping[str, Any]:
         }
     for key, bounds in BOUNDS.get(name, {}).items():
         written["properties"][key] |= bounds
+    if name == schemas.DATA:
+        written.pop(
+            "required", None
+        )  # without them StatusCode is 503; it is a request all the same
     if name == schemas.EXECUTION_REQUEST and schemas.DATA in schemas.names():
         written["properties"]["Data"] = _reference(schemas.DATA)
     return written
@@ -193,6 +197,8 @@ def _component(name: str) -> Mapping[str, Any]:
 def _moved(value: Any, own: str) -> Any:
     """Have references within a schema lead to where it stands now."""
     if isinstance(value, dict):
+        if value.get("format") == "uri-reference":  # a hint: what is none is kept as a text
+            value = {key: one for key, one in value.items() if key != "format"}
         return {
             key: own + one[1:] if key == "$ref" and isinstance(one, str) and one.startswith("#")
             else _moved(one, own)

@@ -67,6 +67,7 @@ class PeerConnection(http.client.HTTPConnection):
     def __init__(self, address: tuple[str, int] | str, context: ssl.SSLContext | None) -> None:
         super().__init__("psap.example.org", timeout=PATIENCE)
         self._address, self._context = address, context
+        self.always: dict[str, str] = {}  # headers of each request
 
     def connect(self) -> None:
         if isinstance(self._address, str):
@@ -94,7 +95,7 @@ class PeerConnection(http.client.HTTPConnection):
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """Ask for a path; `content_type="…"` becomes Content-Type."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.request(method, path, body, named)
+        self.request(method, path, body, self.always | named)
         return self.answer()
 
     def answer(self) -> Answer:
