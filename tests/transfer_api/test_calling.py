@@ -259,9 +259,12 @@ def test_a_peer_that_we_do_not_believe_any_more_may_have_the_chat_already(leavin
     with asked(leaving, hang_up) as peer:
         peer.call_until("uncertain")
         CertificateAuthority.objects.update(certificates=Authority("other").certificate)
-        wait_until(
-            lambda: peer.caller.look() or "not believed" in leaving.transfer.cause, 5, "again"
-        )
+
+        def tried_again() -> bool:
+            peer.caller.look()
+            return "not believed" in leaving.transfer.cause
+
+        wait_until(tried_again, 5, "tried again")
         assert leaving.state == "uncertain"
 
 

@@ -210,6 +210,7 @@ def test_unknown_members_are_ignored():
         (("References", 0, "Kind"), "weather"),
         (("References", 0, "Url"), "https://" + "a" * 2000),
         (("Attachments", 0, "Content"), "no base64!"),
+        (("Attachments", 0, "Content"), base64.b64encode(CONTENT).decode() + "\n"),
         (("Attachments", 0, "Content"), base64.b64encode(b"other").decode()),
         (("Attachments", 0, "Size"), 5),
         (("Notes", 0, "Id"), "m1"),
