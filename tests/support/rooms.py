@@ -18,7 +18,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,7 +140,7 @@ class Room:
     def is_settled(self, call_id: str) -> bool:
         """Whether no attempt is under way and no peer is to be told anything."""
         return not self.instance.rows(
-            "SELECT FROM chats_transfer WHERE call_id = %s"
+            "SELECT 1 FROM chats_transfer WHERE call_id = %s"
             " AND (state = ANY(%s) OR call_due_at IS NOT NULL)",
             call_id,
             list(UNDER_WAY),
@@ -213,11 +213,14 @@ def certificate_name(name: str) -> str:
 
 @contextmanager
 def control_rooms(
-    *names: str, variables: Mapping[str, str] | None = None, **peer: object
+    *names: str,
+    variables: Mapping[str, str] | Callable[[str], Mapping[str, str]] | None = None,
+    **peer: object,
 ) -> Iterator[Rooms]:
     """Start a room for each name and introduce all to each other; `peer` are columns of the rows.
 
-    Returns when each takes the others' calls.
+    `variables` of the environment are those of all, or a function of a room's name. Returns when
+    each takes the others' calls.
     """
     authority = Authority()
     with ExitStack() as stack:
@@ -226,7 +229,11 @@ def control_rooms(
             tuple(
                 Room(
                     name,
-                    stack.enter_context(running_instance(variables=variables)),
+                    stack.enter_context(
+                        running_instance(
+                            variables=variables(name) if callable(variables) else variables
+                        )
+                    ),
                     authority.issue(certificate_name(name), "127.0.0.1"),
                 )
                 for name in names
