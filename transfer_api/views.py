@@ -97,13 +97,17 @@ def _offer(
     peer: Peer, body: bytes
 ) -> tuple[requests.Negotiation, Transfer, offers.NegotiationAnswer | None]:
     asked = requests.read_negotiation(body)
-    if not any(same_address(asked.transfer_from, uri) for uri in peer.all_uris):
+    # What an app still writes to us goes there one day: to what the admin wrote, and to nothing that
+    # merely compares equal (`sip:psap@east.example;x@elsewhere`).
+    spoken_for = (uri for uri in peer.all_uris if same_address(asked.transfer_from, uri))
+    transfer_from = next(spoken_for, None)
+    if transfer_from is None:
         detail = "TransferFrom is none of the URIs that you speak for."
         raise Problem(403, detail, violations=[Violation("/TransferFrom", detail)])
     offer = offers.make_offer(
         peer=peer,
         call_id=asked.call_id,
-        transfer_from=asked.transfer_from,
+        transfer_from=transfer_from,
         transfer_to=asked.transfer_to,
         reason=asked.reason,
         now=_now(),

@@ -167,6 +167,18 @@ def test_the_way_in_which_a_uri_is_written_is_no_matter(peer: PeerConnection):
     assert (answer.status, answer.json["StatusCode"]) == (200, 406)
 
 
+@pytest.mark.parametrize("tail", [";x@127.0.0.9:7", ";maddr=127.0.0.9", "?Route=sip:127.0.0.9"])
+def test_a_peer_cannot_have_us_send_elsewhere_in_its_name(
+    peer: PeerConnection, record: Record, tail: str
+):
+    call_id = f"from:elsewhere:{tail}"
+    asked = negotiation(call_id) | {"TransferFrom": NEIGHBOUR + tail, "TransferTo": "sip:x@y"}
+    answer = peer.post("negotiation", asked)
+    assert (answer.status, answer.json["StatusCode"]) == (200, 406)
+    offer = record.run(Transfer.objects.get, call_id=asked["CallId"])
+    assert offer.transfer_from == NEIGHBOUR
+
+
 def test_a_transfer_to_somebody_else_is_not_acceptable(peer: PeerConnection):
     answer = peer.post("negotiation", negotiation() | {"TransferTo": "sip:other@example.org"})
     assert answer.status == 200
