@@ -15,10 +15,11 @@ from tests.support.stage import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+PEER = {**TIROL, "transfers": False}
 
 
 async def test_a_redirect_names_the_peer_and_sends_the_text(on_stage):
-    stage: Stage = await on_stage([card("1")], peers=[TIROL])
+    stage: Stage = await on_stage([card("1")], peers=[PEER])
     await stage.choose("1")
     page = stage.page
     await page.locator("#composer-text").fill("half a thought")
@@ -39,7 +40,7 @@ async def test_a_redirect_names_the_peer_and_sends_the_text(on_stage):
 
 
 async def test_an_app_that_would_end_its_chat_is_redirected_only_on_purpose(on_stage):
-    stage: Stage = await on_stage([card("1", clientEnds={"redirect": True})], peers=[TIROL])
+    stage: Stage = await on_stage([card("1", clientEnds={"redirect": True})], peers=[PEER])
     await stage.choose("1")
     page = stage.page
     await page.locator("#pass-on-this").click()
@@ -55,7 +56,7 @@ async def test_an_app_that_would_end_its_chat_is_redirected_only_on_purpose(on_s
 
 async def test_an_app_that_knows_no_redirect_is_not_redirected_at_all(on_stage):
     ends = {"redirect": True, "override": False}
-    stage: Stage = await on_stage([card("1", clientEnds=ends)], peers=[TIROL])
+    stage: Stage = await on_stage([card("1", clientEnds=ends)], peers=[PEER])
     await stage.choose("1")
     page = stage.page
     await page.locator("#pass-on-this").click()
@@ -69,7 +70,7 @@ async def test_an_app_that_knows_no_redirect_is_not_redirected_at_all(on_stage):
 
 async def test_a_redirect_shows_its_steps_keeps_the_draft_and_can_be_taken_back(on_stage):
     mine = card("1")
-    stage: Stage = await on_stage([mine], peers=[TIROL])
+    stage: Stage = await on_stage([mine], peers=[PEER])
     await stage.choose("1")
     page = stage.page
     await page.locator("#composer-text").fill("kept")
@@ -101,7 +102,7 @@ async def test_a_redirect_shows_its_steps_keeps_the_draft_and_can_be_taken_back(
 
 async def test_a_redirect_that_failed_in_another_chat_marks_its_card_until_looked_at(on_stage):
     going = card("1", session="redirecting", goneTo=URI)
-    stage: Stage = await on_stage([going, card("2")], peers=[TIROL])
+    stage: Stage = await on_stage([going, card("2")], peers=[PEER])
     await stage.choose("2")
     back = {**going, "seq": 2, "session": "open", "goneTo": ""}
     failed = {"target": URI, "cause": "the app is still heard here"}
@@ -121,7 +122,7 @@ async def test_what_came_after_a_redirect_says_that_it_was_passed_on(on_stage):
     ]
     messages = [message(1, "still there?"), message(2, "hello"), message(3, "before")]
     stage: Stage = await on_stage(
-        [gone], {"1": conversation(gone, messages=messages, relays=relays)}, peers=[TIROL]
+        [gone], {"1": conversation(gone, messages=messages, relays=relays)}, peers=[PEER]
     )
     await stage.choose("1")
     status = stage.page.locator(".message .message-status")
