@@ -97,8 +97,8 @@ def _offer(
     peer: Peer, body: bytes
 ) -> tuple[requests.Negotiation, Transfer, offers.NegotiationAnswer | None]:
     asked = requests.read_negotiation(body)
-    # What an app still writes to us goes there one day: to what the admin wrote, and to nothing that
-    # merely compares equal (`sip:psap@east.example;x@elsewhere`).
+    # What an app still writes to us goes there one day: to what the admin wrote, and to nothing
+    # that merely compares equal (`sip:psap@east.example;x@elsewhere`).
     spoken_for = (uri for uri in peer.all_uris if same_address(asked.transfer_from, uri))
     transfer_from = next(spoken_for, None)
     if transfer_from is None:
