@@ -18,7 +18,7 @@ from typing import Any, Self
 from psap.certificate_facts import describe_authority, describe_certificate
 from psap.models import Certificate, CertificateAuthority, Trunk
 from sipgateway.simulator.message import SipMessage, encode_response, parse_message
-from sipgateway.simulator.transport import Target, TcpLink
+from sipgateway.simulator.transport import Answer, Target, TcpLink
 from tests.support.eventually import eventually
 from tests.support.pki import Authority, Issued
 from tests.support.rawsip import RawSip
@@ -128,7 +128,7 @@ class _ProxyLink(TcpLink):
         super().connection_made(transport)
         self._proxy.called(self, transport)
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, send: Answer) -> None:
         message = parse_message(data)
         if message.is_response:
             return
