@@ -210,10 +210,13 @@ def _after(receive: Receive) -> Receive:
 
 
 def address_of(scope: Scope) -> str:
-    """Return the address that a request comes from; by our proxy the last of X-Forwarded-For."""
+    """Return the address that a request comes from; behind our proxy what it sets as X-Real-IP.
+
+    X-Forwarded-For is what a peer says: the proxies in deploy/peers do not touch it.
+    """
     if PROXIED in scope["extensions"]:
-        named = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        return named[-1].decode("latin-1").rpartition(",")[2].strip()[:50] if named else "proxy"
+        named = [value for name, value in scope["headers"] if name == b"x-real-ip"]
+        return named[-1].decode("latin-1").strip()[:50] if named else "proxy"
     return scope["client"][0] if scope.get("client") else "?"
 
 

@@ -13,6 +13,7 @@ from chats.services.errors import ChatError, TextTooLong
 from chats.services.transfers.offers import (
     CHECK_CALL_ID,
     LONGEST_REASON,
+    MOST_RINGING,
     NegotiationAnswer,
     OfferGone,
     answer_of,
@@ -42,6 +43,27 @@ def test_a_negotiation_rings_until_it_is_answered_or_its_time_is_over(coming: Co
     assert coming.settle(1) == 1
     assert coming.state == "expired"
     assert coming.answer() == NegotiationAnswer(406, 10, "Nobody has answered in time.")
+
+
+def test_a_peer_that_offers_without_end_drowns_nobody_else(coming: Coming):
+    other = make_transferor(name="C", uris="sip:c@c.example.org")
+    for number in range(MOST_RINGING):
+        assert coming.ask(call_id=f"{CALL_ID}{number}").state == "offered"
+    flood = [coming.ask(call_id=f"{CALL_ID}more{number}") for number in range(3)]
+    told = NegotiationAnswer(406, 10, "Too many of your offers ring here already.")
+    assert [answer_of(offer, coming.now) for offer in flood] == [told] * 3
+    assert Transfer.objects.count() == MOST_RINGING
+    again = coming.ask(call_id=f"{CALL_ID}0")  # what rings goes on ringing
+    assert (again.state, answer_of(again, coming.now)) == ("offered", None)
+    assert coming.ask(peer=other, transfer_from="sip:c@c.example.org").state == "offered"
+    coming.later(31)
+    assert coming.ask(call_id=f"{CALL_ID}later").state == "offered"
+
+
+@pytest.mark.parametrize("tail", ["\n", ">;purpose=x, <urn:x", "\x7f"])
+def test_a_call_id_that_would_leave_its_place_in_our_265_is_declined(coming: Coming, tail: str):
+    offer = coming.ask(call_id=CALL_ID + tail)
+    assert (offer.state, offer.cause) == ("declined", "That is no call identifier.")
 
 
 def test_nobody_can_accept_what_the_peer_may_have_been_told_is_over(coming: Coming, anna: User):

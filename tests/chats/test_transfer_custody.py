@@ -231,6 +231,14 @@ def test_a_notice_after_our_265_has_failed_gives_the_chat_away(leaving: Leaving)
     assert leaving.claim() == []
 
 
+def test_a_peer_does_not_take_back_a_chat_by_a_msg_id_that_no_265_of_its_can_have(leaving: Leaving):
+    reactivated(leaving, DELIVERED)
+    leaving.sweep()
+    assert notice(leaving, 1000) == CustodyAnswer(409, 4)
+    record_answer(transfer_id=leaving.transfer_id, status_code=409, msg_id=1000, now=leaving.now)
+    assert (leaving.state, leaving.chat.session) == ("failed", "open")
+
+
 def test_a_notice_of_an_app_that_has_just_begun_anew_here_has_to_wait(leaving: Leaving):
     leaving.executing()
     leaving.app_begins_anew()

@@ -23,6 +23,7 @@ from tests.support.peerapi import (
 from tests.support.pki import Authority, Issued
 from tests.support.record import Record
 from tests.support.tls import ADMITTED, Pki, show
+from transfer_api.gate import STRANGERS_AT_ONCE
 
 OTHER_TOKEN = "Qy9-somebody-elses-token-98765432109876"
 ELSEWHERE = negotiation("who:asks") | {"TransferTo": "sip:other@example.org"}
@@ -229,6 +230,17 @@ def test_behind_a_proxy_its_word_about_the_certificate_counts(api: PeerApiProces
         assert answer.status == 200
         answer = proxy.post("negotiation", ELSEWHERE)
         assert answer.status == 401
+
+
+def test_behind_a_proxy_strangers_are_counted_by_the_address_that_it_sets(api: PeerApiProcess):
+    statuses = []
+    for number in range(int(STRANGERS_AT_ONCE) + 10):
+        said = {"x_real_ip": "192.0.2.66", "x_forwarded_for": f"198.51.100.{number}"}
+        with api.through_proxy() as proxy:
+            statuses.append(proxy.ask("GET", "/transfer/v1/x", **said).status)
+    assert (statuses[0], statuses[-1]) == (401, 429)
+    with api.through_proxy() as proxy:
+        assert proxy.ask("GET", "/transfer/v1/x", x_real_ip="192.0.2.67").status == 401
 
 
 @pytest.mark.parametrize("value", ["", ":", "::", "x", ":AAAA:", ":%%:", ":" + "A" * 20_000 + ":"])

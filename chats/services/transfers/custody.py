@@ -102,7 +102,7 @@ def record_answer(*, transfer_id: int, status_code: int, msg_id: int, now: datet
         call_again(transfer, at=None, cause=transfer.cause)
         if status_code == OK:
             _note_settled(chat, transfer, told, now)
-        elif msg_id > told:
+        elif msg_id > told and _is_of(transfer, msg_id):
             _let_go(chat, transfer, msg_id, now)
 
 
@@ -120,8 +120,9 @@ def _judge(chat: Chat, transfer: Transfer, msg_id: int) -> CustodyAnswer:
     out = transfer.side == TransferSide.OUT
     if transfer.state == (TransferState.DONE if out else TransferState.RELEASED):
         return CustodyAnswer(OK, msg_id)  # we have let go already
-    if out and transfer.last_msg_id is not None and msg_id <= transfer.last_msg_id:
-        return CustodyAnswer(CONFLICT, transfer.last_msg_id)  # of an attempt before this one
+    if out and transfer.last_msg_id is not None and not _is_of(transfer, msg_id):
+        # Of an attempt before this one, or of none that we know.
+        return CustodyAnswer(CONFLICT, transfer.custody_msg_id or transfer.last_msg_id)
     start = transfer.start_message
     started = start.msg_id or 0 if start is not None else 0
     ours = transfer.custody_msg_id or (started if is_acknowledged(start) else 0)
@@ -133,6 +134,15 @@ def _judge(chat: Chat, transfer: Transfer, msg_id: int) -> CustodyAnswer:
     if transfer.state in ASKING and chat.session != elsewhere:
         return CustodyAnswer(ASK_AGAIN, started)  # the app has just written to us: the sweep acts
     return CustodyAnswer(OK, msg_id)
+
+
+def _is_of(transfer: Transfer, msg_id: int) -> bool:
+    """Whether a 265 with that MsgId can be the peer's for this transfer.
+
+    A transferee's follows the MessageId of our execution. Whoever could claim any other would take
+    a chat whose app has long answered our own 265.
+    """
+    return transfer.side == TransferSide.IN or msg_id == (transfer.last_msg_id or 0) + 1
 
 
 def _let_go(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> None:

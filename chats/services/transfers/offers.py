@@ -4,6 +4,7 @@ One negotiation is one row. While it is open, the same question leads to the sam
 in other words takes its place.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,13 +29,18 @@ SHORTEST_EXPIRY = 10
 """Seconds: the least that Annex A.2 lets an ExpiryTime be."""
 LONGEST_URI = 400
 LONGEST_REASON = 2000
+MOST_RINGING = 50
+"""Offers of one peer that ring at once: with more of them nobody finds the others' any more."""
 
 OPEN_HERE = "This chat is open here already."
 ASKED_ANEW = "It was asked for anew."
 NOBODY_ANSWERED = "Nobody has answered in time."
 DECLINED = "The call-taker has declined."
 CHECKED = "This was a check: there is no such chat."
+TOO_MANY = "Too many of your offers ring here already."
 
+# Our 265 has the CallId between angle brackets: nothing of it may stand beside them.
+_NOT_IN_CALL_INFO = re.compile(r"[\x00-\x1f\x7f<>]")
 _OPEN = (TransferState.OFFERED, TransferState.ACCEPTED, TransferState.EXECUTING)
 _REFUSED = (TransferState.DECLINED, TransferState.EXPIRED)
 _HERE = (Session.OPEN, Session.REDIRECTING, Session.TRANSFERRING)
@@ -96,6 +102,9 @@ def make_offer(
         elif peer.auto_accept and has_free_slot(peer):
             offer.automatic = True
             _accept(offer, peer, now)
+        elif _ringing(peer, now) >= MOST_RINGING:
+            _decline(offer, TOO_MANY, now)
+            return offer  # whoever floods us fills no table either
         offer.save(force_insert=True)
         transaction.on_commit(wake_worker_and_readers)
     reach("offer-made")
@@ -172,6 +181,12 @@ def _open_offer(peer: Peer, call_id: str) -> Transfer | None:
     return offers.first()
 
 
+def _ringing(peer: Peer, now: datetime) -> int:
+    return Transfer.objects.filter(
+        peer=peer, side=TransferSide.IN, state=TransferState.OFFERED, due_at__gt=now
+    ).count()
+
+
 def _repeats(offer: Transfer, open_one: Transfer, now: datetime) -> bool:
     """Whether a negotiation asks what an open one has asked; that one ends where it does not."""
     same = (offer.transfer_from, offer.transfer_to, offer.reason) == (
@@ -198,7 +213,7 @@ def _repeats(offer: Transfer, open_one: Transfer, now: datetime) -> bool:
 def _why_not(offer: Transfer, *, too_long: bool) -> str:
     if offer.peer is None or not offer.peer.agreement:
         return "There is no agreement."
-    if not offer.call_id.strip() or too_long:
+    if not offer.call_id.strip() or too_long or _NOT_IN_CALL_INFO.search(offer.call_id):
         return "That is no call identifier."
     if not same_address(offer.transfer_to, (Psap.objects.first() or Psap()).public_uri):
         return "TransferTo is none of our addresses."
