@@ -314,6 +314,17 @@ def test_b_gives_a_chat_back_with_all_that_it_was_told(leaving: Leaving):
     assert verify_chat(chat_id=chat.pk).broken is None
 
 
+def test_whoever_has_let_go_says_so_whatever_it_is_asked_later(leaving: Leaving):
+    arrived = Arrived(leaving, "done", DELIVERED)
+    for msg_id in (4, 4, LAST):
+        answer = take_notice(
+            peer=arrived.peer, call_id=arrived.chat.call_id, msg_id=msg_id, now=leaving.now
+        )
+        assert answer == CustodyAnswer(200, msg_id)
+    kinds = ChatEvent.objects.filter(chat=arrived.chat_id).values_list("kind", flat=True)
+    assert list(kinds).count("chat-released") == 1
+
+
 def test_b_does_not_give_back_a_chat_whose_app_has_just_written(leaving: Leaving):
     arrived = Arrived(leaving, "uncertain", FAILED)
     Chat.objects.filter(pk=arrived.chat_id).update(session="open")

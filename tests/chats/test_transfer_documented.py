@@ -84,5 +84,5 @@ def test_every_state_under_way_has_a_way_out():
 
 def test_no_line_of_a_chart_holds_what_ends_one_for_mermaid():
     charts = re.findall(r"```mermaid\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
-    assert len(charts) > 10
+    assert len(charts) >= 10
     assert not [line for chart in charts for line in chart.splitlines() if ";" in line]
