@@ -1,5 +1,6 @@
 """Tests side by side: files stay whole, and what measures runs by itself at the end."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +27,18 @@ def test_it(number):
 
 def run(folder: Path, processes: int) -> list[list[str]]:
     """Run the tests of a folder; returns what they noted, word by word."""
-    options = ["-p", "no:cacheprovider", "-p", "no:django", "-p", "tests.support.side_by_side"]
+    options = ["-p", "no:cacheprovider", "-p", "xdist", "-p", "tests.support.side_by_side"]
     command = [sys.executable, "-m", "pytest", "-q", "-n", str(processes), *options]
     command += ["-c", str(folder / "pytest.ini"), "--rootdir", str(folder), str(folder / "tests")]
+    outside = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
     done = subprocess.run(
-        command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=PROJECT_ROOT,
+        env=outside | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return [line.split() for line in (folder / "tests" / "log").read_text().splitlines()]

@@ -36,10 +36,13 @@ class OwnServers:
     """A Redis and a state directory of this process alone."""
 
     def __init__(self) -> None:
-        self._home = Path(tempfile.mkdtemp(prefix="leitstand-tests-"))
+        # Within that of the testbed, which removes it also when we are killed.
+        within = os.environ.get("PSAP_STATE_DIR")
+        self._home = Path(tempfile.mkdtemp(prefix="leitstand-tests-", dir=within))
         environment = read_environment({"PSAP_STATE_DIR": str(self._home / "state")})
         environment.state_dir.mkdir()
         environment.runtime_dir.mkdir()
+        self._sockets = environment.runtime_dir
         os.environ["PSAP_STATE_DIR"] = str(environment.state_dir)
         os.environ["REDIS_URL"] = environment.redis_url
         self._redis = subprocess.Popen(
@@ -54,7 +57,8 @@ class OwnServers:
     def end(self) -> None:
         self._redis.terminate()
         self._redis.wait()
-        shutil.rmtree(self._home, ignore_errors=True)
+        for directory in (self._home, self._sockets):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 own_servers = OwnServers() if "PYTEST_XDIST_WORKER" in os.environ else None
