@@ -29,9 +29,9 @@ class _Connection:
     opening: "asyncio.Task[None] | None" = None
 
     @property
-    def is_idle(self) -> bool:
+    def is_expendable(self) -> bool:
         """Whether it can be closed without breaking anything off."""
-        return self.protocol.is_idle
+        return self.protocol.is_expendable
 
     def abort(self) -> None:
         if self.opening is not None and not self.opening.done():
@@ -69,7 +69,7 @@ class Connections:
     def finish(self) -> None:
         """Close what is idle; what is being answered is closed afterwards."""
         for connection in list(self._open.values()):
-            if connection.is_idle:
+            if connection.is_expendable:
                 connection.abort()
             else:
                 connection.protocol.shutdown()
@@ -121,7 +121,7 @@ class Connections:
 def _make_room(candidates: list[_Connection]) -> bool:
     """Close the oldest that nobody waits on; a peer that comes back opens another."""
     for connection in candidates:
-        if connection.is_idle:
+        if connection.is_expendable:
             connection.abort()
             return True
     return False

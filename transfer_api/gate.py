@@ -18,6 +18,7 @@ from transfer_api.bodies import Bodies, Body, Gone, Receive
 from transfer_api.callers import PROXIED, find_peer, read_shown
 from transfer_api.configuration import Configuration
 from transfer_api.problems import CONTENT_TYPE, Problem, too_often, unknown_caller
+from transfer_api.protocol import REFUSED
 from transfer_api.rates import Rates, network_of
 from transfer_api.work import Work
 
@@ -172,6 +173,8 @@ async def _refuse(problem: Problem, scope: Scope, receive: Receive, exchange: _E
         }
     )
     await exchange.send({"type": "http.response.body", "body": body, "more_body": True})
+    if REFUSED in scope["extensions"]:
+        scope["extensions"][REFUSED]()
     most = LINGER_BYTES if exchange.is_peer else STRANGERS_LINGER_BYTES
     await _linger(scope, receive, most)
     await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -22,6 +22,7 @@ LARGEST_HEAD = 32 * 1024
 LARGEST_READ = 256 * 1024  # what asyncio hands over at once
 TOO_LARGE = f"The request's head is larger than {LARGEST_HEAD} bytes."
 HANG_UP = "leitstand.hang-up"  # in a scope's extensions: ends the connection at once
+REFUSED = "leitstand.refused"  # in a scope's extensions: says that the answer was a refusal
 _VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
@@ -47,7 +48,7 @@ class PeerProtocol(HttpToolsProtocol):
         self._proxied = proxied
         self._ended = ended
         self._extensions: dict[str, Any] = {}
-        self._in_head = False
+        self._in_head = self._is_refused = False
         self._head_size = self._fed = 0
         self._refused = 400
         self._head_due: asyncio.TimerHandle | None = None
@@ -56,6 +57,11 @@ class PeerProtocol(HttpToolsProtocol):
     def is_idle(self) -> bool:
         """Whether no request waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def is_expendable(self) -> bool:
+        """Whether closing it breaks nothing off: who was refused has its answer."""
+        return self.is_idle or self._is_refused
 
     def abort(self) -> None:
         """Close it at once; whoever works on its request is told."""
@@ -100,7 +106,8 @@ class PeerProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._have_head()
         self._in_head = False
-        self.scope["extensions"] = self._extensions | {HANG_UP: self.abort}
+        self._is_refused = False
+        self.scope["extensions"] = self._extensions | {HANG_UP: self.abort, REFUSED: self._refuse}
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -118,6 +125,9 @@ class PeerProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+    def _refuse(self) -> None:
+        self._is_refused = True
 
     def _grow_head(self, more: int) -> None:
         self._head_size += more
