@@ -24,6 +24,7 @@ from django.test import RequestFactory
 from playwright.async_api import Browser, Page, Route, WebSocketRoute, expect
 
 ADDRESS = "http://127.0.0.1:9/"  # nobody listens there: every request is played
+PING_EVERY = 4.0
 Json = dict[str, Any]
 COMMANDS = [
     "claim", "release", "send", "close", "redirect", "transfer", "hand-over", "take-back",
@@ -156,6 +157,7 @@ class Stage:
     documents: dict[str, Json] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
     _socket: WebSocketRoute | None = None
+    _pinging: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -210,6 +212,15 @@ class Stage:
         self._socket = socket
         socket.on_message(self._hear)
         socket.send(json.dumps({**self.snapshot, "at": at()}))
+        if self._pinging is not None:
+            self._pinging.cancel()
+        self._pinging = asyncio.create_task(self._ping(socket))
+
+    async def _ping(self, socket: WebSocketRoute) -> None:
+        """Ping as the server does: a console that hears nothing for 10 s connects anew."""
+        while not self.page.is_closed():
+            await asyncio.sleep(PING_EVERY)
+            socket.send(json.dumps({"ev": "ping", "at": at(), "readAt": at()}))
 
     def _hear(self, frame: str | bytes) -> None:
         command = json.loads(frame)
