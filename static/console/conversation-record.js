@@ -17,6 +17,7 @@ export class ConversationRecord extends EventTarget {
   references = new Map();
   relays = new Map(); // by id of the message that is passed on
   reports = new Map();
+  transfers = new Map();
   signalling = {};
   notes = []; // of control rooms, ours too
   psaps = []; // that had the chat before: {uri, name, from}
@@ -89,6 +90,8 @@ export class ConversationRecord extends EventTarget {
   #apply(event) {
     this.seq = event.seq;
     if (event.card && (!this.card || event.card.seq >= this.card.seq)) this.card = event.card;
+    const transfer = event.card?.transfer;
+    if (transfer) this.transfers.set(transfer.id, transfer);
     const moved = this.#keepFixes(event.fixes);
     const told = this.#keepData(event.additionalData);
     const supplemented = SUPPLEMENTS.some((name) => name in event);
@@ -118,6 +121,7 @@ export class ConversationRecord extends EventTarget {
     for (const one of body.references ?? []) this.references.set(one.id, one);
     for (const one of body.relays ?? []) this.relays.set(one.messageId, one);
     for (const one of body.reports ?? []) this.reports.set(one.id, one);
+    for (const one of body.transfers ?? []) this.transfers.set(one.id, one);
     for (const name of ["signalling", "notes", "psaps"]) if (body[name]) this[name] = body[name];
   }
 

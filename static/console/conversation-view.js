@@ -70,7 +70,11 @@ export class ConversationView extends EventTarget {
     on("refilled", () => this.#fill());
     on("message", ({ detail }) => this.#addMessage(detail));
     on("message-changed", ({ detail }) => this.#changeMessage(detail));
-    on("event", ({ detail }) => this.#addEvent(detail));
+    on("event", ({ detail }) => {
+      this.#addEvent(detail);
+      // What could not be shown can be now.
+      if (detail.kind === "attachment-fetched") keepingFocus(() => this.#fill(), () => this.#list);
+    });
     on("supplement", () => this.#showPassing());
     on("additional", () => record.card.alert && this.#fill());
     this.#fill();
@@ -200,10 +204,11 @@ export class ConversationView extends EventTarget {
     const store = this.#store;
     const nameOf = (name) => store.nameOf(name);
     const peerName = (uri) => this.#peerName(uri);
+    const { transfers } = this.#record;
     if (isSeldom(event)) {
       const line = this.#addLine(event.at, "", null, event.kind);
       import("./seldom-words.js").then(({ seldomWords }) => {
-        const words = seldomWords(event, nameOf, peerName);
+        const words = seldomWords(event, nameOf, peerName, transfers);
         if (words) line.firstElementChild.textContent = words;
         else line.remove();
         this.#keepUp(false);

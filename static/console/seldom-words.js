@@ -4,13 +4,15 @@ import { actorOf } from "./event-words.js";
  * The quiet lines of events that few chats have: passing on, taking over, fetching, reporting.
  * @param {{kind: string, actor: string, data: object}} event
  * @param {(username: string) => string} nameOf @param {(uri: string) => string} peerName
+ * @param {Map<string, {reason: string, cause: string}>} transfers of the chat: events hold no content
  */
-export function seldomWords(event, nameOf, peerName) {
+export function seldomWords(event, nameOf, peerName, transfers = new Map()) {
   const data = event.data ?? {};
   const uri = data.target ?? data.to ?? data.from;
   // Who another control room is, named as our list has it.
   const target = uri ? peerName(uri) : "another control room";
-  return WORDS[event.kind]?.(data, actorOf(event, nameOf), { target, nameOf, peerName }) ?? "";
+  const said = transfers.get(data.transfer) ?? {};
+  return WORDS[event.kind]?.(data, actorOf(event, nameOf), { target, nameOf, peerName, said }) ?? "";
 }
 
 const WORDS = {
@@ -18,12 +20,12 @@ const WORDS = {
   "chat-redirected": (data, actor, { target }) => `The chat is with ${target} now`,
   "redirect-failed": (data, actor, { target }) =>
     `Redirect to ${target} ended: ${data.cause || "no reason given"}. The chat is here again`,
-  "transfer-requested": (data, actor, { target }) =>
-    `${data.peer || target} is asked to take the chat over${by(actor)}${because(data.reason)}`
+  "transfer-requested": (data, actor, { target, said }) =>
+    `${data.peer || target} is asked to take the chat over${by(actor)}${because(said.reason)}`
     + (data.override ? " (although the app is known to end its chat then)" : ""),
   "transfer-accepted": ({ expiryTime }) =>
     `The other control room accepts the chat${expiryTime ? ` for ${expiryTime} s` : ""}`,
-  "transfer-declined": ({ cause }) => `The other control room declines the chat${because(cause)}`,
+  "transfer-declined": (data, actor, { said }) => `The other control room declines the chat${because(said.cause)}`,
   "transfer-cancelled": ({ cause }, actor) =>
     `Transfer called off${actor ? by(actor) : because(cause)}. The chat stays here`,
   "transfer-expired": () => "The accepted transfer was not carried out in time: the chat stays here",
@@ -35,8 +37,8 @@ const WORDS = {
   "transfer-failed": (data, actor, { target }) => `Transfer to ${target} failed${because(data.cause)}`,
   "custody-settled": (data, actor, { peerName }) =>
     `It is settled who has the chat${data.with ? `: ${peerName(data.with)}` : ""}`,
-  "chat-arriving": (data, actor, { target, nameOf }) =>
-    `Handed over by ${data.peer || target}${because(data.reason)} · `
+  "chat-arriving": (data, actor, { target, nameOf, said }) =>
+    `Handed over by ${data.peer || target}${because(said.reason)} · `
     + (data.automatic ? "accepted by rule" : data.by ? `accepted by ${nameOf(data.by)}` : "accepted"),
   "chat-arrived": () => "The caller’s app follows us: the chat is here",
   "chat-not-taken": ({ cause }) => `Not taken over${because(cause)}`,

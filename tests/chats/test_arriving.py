@@ -12,6 +12,7 @@ from chats.models import Chat, ChatEvent, Message, OutboxEntry, Transfer
 from chats.services.chain import append_event
 from chats.services.errors import ChatBusy
 from chats.services.leases import expire_leases
+from chats.services.texts import text_digest
 from chats.services.transfers import arriving
 from chats.services.transfers.arriving import (
     LARGEST_MESSAGE_ID,
@@ -105,7 +106,7 @@ def test_each_step_is_on_the_chats_record(coming: Coming):
         "transfer": str(coming.transfer_id),
         "from": FROM,
         "peer": "A",
-        "reason": "sea",
+        "reasonSha256": text_digest("sea"),
         "by": "anna",
         "automatic": False,
         "requestedAt": "2026-01-31T13:00:00.000000+00:00",

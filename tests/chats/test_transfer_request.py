@@ -22,6 +22,7 @@ from chats.services.errors import (
 )
 from chats.services.redirect_chat import redirect_chat
 from chats.services.send_text import send_text
+from chats.services.texts import text_digest
 from chats.services.transfers.call_off import call_off
 from chats.services.transfers.negotiated import record_refused, record_unanswered
 from psap.models import LimitedClient, User
@@ -49,7 +50,7 @@ def test_a_request_is_on_the_record_before_anybody_is_asked(leaving: Leaving, an
         "transfer": str(transfer.pk),
         "peer": "B",
         "target": TARGET,
-        "reason": "sea rescue",
+        "reasonSha256": text_digest("sea rescue"),
     }
     leaving.holds()
 
@@ -174,7 +175,10 @@ def test_a_406_says_why_and_leaves_the_chat_alone(leaving: Leaving):
     )
     assert (leaving.state, leaving.transfer.cause) == ("declined", "no␀ room")
     assert leaving.transfer.ended_at == leaving.now
-    assert leaving.event("transfer-declined").data["cause"] == "no␀ room"
+    assert leaving.event("transfer-declined").data == {
+        "transfer": str(leaving.transfer_id),
+        "causeSha256": text_digest("no␀ room"),
+    }
     assert (leaving.chat.session, leaving.chat.owner) == ("open", leaving.owner)
     leaving.request()
 

@@ -4,10 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.support.stage import (
     ME,
+    PIXEL,
     TIROL,
     URI,
     Json,
@@ -289,17 +290,26 @@ async def test_others_see_the_steps_and_no_buttons(on_stage):
 async def test_the_words_of_a_control_room_are_never_markup(on_stage):
     hostile = "<img src=x onerror=alert(1)>\u202eevil"
     mine = card("1", session="open")
-    mine["transfer"] = transfer("declined", peer=hostile, cause=hostile)
+    mine["transfer"] = transfer("declined", peer=hostile, cause=hostile, reason=hostile)
     notes = [{"id": "1", "at": at(), "text": hostile, "psap": URI}]
     psaps = [{"uri": URI, "name": hostile, "from": at()}]
     events = [
-        event(2, "chat-arriving", peer=hostile, reason=hostile, **{"from": URI}),
-        event(3, "transfer-declined", cause=hostile),
+        event(2, "chat-arriving", peer=hostile, transfer="7", **{"from": URI}),
+        event(3, "transfer-declined", transfer="7"),
     ]
     theirs = message(1, "x", psap=URI, role="calltaker", direction="out", status="delivered")
     stage: Stage = await on_stage(
         [mine],
-        {"1": conversation(mine, notes=notes, psaps=psaps, events=events, messages=[theirs])},
+        {
+            "1": conversation(
+                mine,
+                notes=notes,
+                psaps=psaps,
+                events=events,
+                messages=[theirs],
+                transfers=[mine["transfer"]],
+            )
+        },
     )
     await stage.choose("1")
     page = stage.page
@@ -324,7 +334,8 @@ async def test_a_chat_that_was_taken_over_shows_who_wrote_what_where(on_stage):
                {"uri": URI, "name": "Tirol", "from": at()}],
         notes=[{"id": "1", "at": at(-30), "text": "deaf, 78", "psap": URI}],
         events=[event(1, "chat-opened", cameFrom=URI),
-                event(2, "chat-arriving", peer="Tirol", reason="yours", by="anna")],
+                event(2, "chat-arriving", peer="Tirol", transfer="7", by="anna")],
+        transfers=[transfer("executing", side="in", reason="yours")],
     )  # fmt: skip
     stage: Stage = await on_stage([mine], {"1": body}, peers=[TIROL])
     await stage.choose("1")
@@ -350,6 +361,30 @@ async def test_a_chat_that_was_taken_over_shows_who_wrote_what_where(on_stage):
     await stage.tell(live("chat-arrived", arrived, {"transfer": "7"}))
     await expect(page.locator("#composer-send")).to_be_enabled()
     await expect(page.locator(STRIP)).to_be_hidden()
+
+
+async def test_a_picture_that_is_fetched_later_is_shown_then(on_stage):
+    mine = card("1", session="open", cameFrom=URI)
+    part = {"id": "4", "name": "a.png", "contentType": "image/png", "size": 9, "sha256": "00",
+            "flag": "", "inline": True, "url": "/chats/1/parts/4/"}  # fmt: skip
+    stage: Stage = await on_stage([mine], {"1": conversation(
+        mine, messages=[message(1, "look", psap=URI, parts=[part])])})  # fmt: skip
+    asked: list[str] = []
+    await stage.page.route("**/chats/1/parts/4/image/", lambda route: answer(route, asked))
+    await stage.choose("1")
+    await expect(stage.page.locator(".attachment-trouble")).to_have_count(1)
+    await stage.tell(live("attachment-fetched", {**mine, "seq": 2}, {"sha256": "00"}))
+    await expect(stage.page.locator(".attachment-image img")).to_have_count(1)
+    assert len(asked) == 2
+
+
+async def answer(route: Route, asked: list[str]) -> None:
+    """A picture is not there yet, and then it is."""
+    asked.append(route.request.url)
+    if len(asked) == 1:
+        await route.fulfill(status=404)
+    else:
+        await route.fulfill(body=PIXEL, content_type="image/png")
 
 
 async def test_what_comes_with_a_chat_that_returns_is_asked_for(on_stage):

@@ -45,7 +45,7 @@ def taken() -> tuple[Json, Json]:
         messages=[message(1, "help", psap=URI), message(2, "Where?", **theirs)],
         notes=[{"id": "1", "at": at(-30), "text": "deaf, 78", "psap": URI}],
         psaps=[{"uri": URI, "name": "Tirol", "from": at()}],
-        events=[event(1, "chat-arriving", peer="Tirol", reason="yours", by="anna")],
+        events=[event(1, "chat-arriving", peer="Tirol", by="anna")],
     )
 
 

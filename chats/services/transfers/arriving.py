@@ -206,7 +206,7 @@ def _tell(
         "transfer": str(transfer.pk),
         "from": transfer.transfer_from,
         "peer": transfer.peer_name,
-        "reason": transfer.reason,
+        "reasonSha256": text_digest(transfer.reason),
         "by": by.username if by else None,
         "automatic": transfer.automatic,
         "requestedAt": _time(transfer.requested_at),

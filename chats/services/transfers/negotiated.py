@@ -11,6 +11,7 @@ from django.db import transaction
 from chats.models import Transfer, TransferState
 from chats.services.chain import SYSTEM, append_event
 from chats.services.errands import storable_cause
+from chats.services.texts import text_digest
 from chats.services.transfers.attempts import (
     call_again,
     locked_attempt,
@@ -97,14 +98,10 @@ def end_unanswered(
     """End a locked negotiation that came to nothing; the app knows nothing of it."""
     cause = storable_cause(cause)
     move(transfer, happening, now=now, cause=cause, answered_at=now, http_status=http_status)
-    data = {"transfer": str(transfer.pk), "cause": cause}
-    if happening is Happening.UNANSWERED:
-        data["target"] = transfer.transfer_to
-    append_event(
-        chat_id=chat_id,
-        kind="transfer-declined" if happening is Happening.REFUSED else "transfer-failed",
-        at=now,
-        actor=SYSTEM,
-        data=data,
-    )
+    data = {"transfer": str(transfer.pk)}
+    if happening is Happening.REFUSED:  # a call-taker's words: content, by digest alone
+        kind, data["causeSha256"] = "transfer-declined", text_digest(cause)
+    else:
+        kind, data["cause"], data["target"] = "transfer-failed", cause, transfer.transfer_to
+    append_event(chat_id=chat_id, kind=kind, at=now, actor=SYSTEM, data=data)
     transaction.on_commit(wake_worker_and_readers)

@@ -16,7 +16,7 @@ from chats.services.errors import (
 )
 from chats.services.limited_clients import ends_on_transfer
 from chats.services.locking import bounded_transaction, lock_chat, lock_own_chat
-from chats.services.texts import clean_text
+from chats.services.texts import clean_text, text_digest
 from chats.services.transfers.attempts import is_under_way, wake_worker_and_readers
 from psap.failpoints import reach
 from psap.models import Peer, Psap, User
@@ -86,7 +86,7 @@ def request_transfer(
                 "transfer": str(transfer.pk),
                 "peer": peer.name,
                 "target": peer.uri,
-                "reason": reason,
+                "reasonSha256": text_digest(reason),
                 **({"override": True} if limited else {}),
             },
         )

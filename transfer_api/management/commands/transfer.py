@@ -23,7 +23,7 @@ PATIENCE_WITH_WORKER = 3.0
 WORDS: Mapping[str, str] = {
     "transfer-requested": "asking {peer} ({target})",
     "transfer-accepted": "accepted, for {expiryTime} s",
-    "transfer-declined": "declined: {cause}",
+    "transfer-declined": "declined",
     "transfer-cancelled": "called off: {cause}",
     "transfer-expired": "what was accepted has expired",
     "chat-transferring": "the app is told to wait: stop|transfer/266",
