@@ -29,7 +29,7 @@ _addresses = itertools.count(1)
 def reader(api: PeerApiProcess) -> Iterator[PeerConnection]:
     """Somebody who shows nothing, each from elsewhere as our proxy says: strangers ask seldom."""
     with api.through_proxy() as connection:
-        connection.always["X-Forwarded-For"] = f"10.0.0.1, 192.0.2.{next(_addresses)}"
+        connection.always["X-Real-IP"] = f"192.0.2.{next(_addresses)}"
         yield connection
 
 
