@@ -71,7 +71,7 @@ def test_of_eight_workers_one_gets_a_call(leaving: Leaving):
 @together
 def test_a_worker_does_not_wait_for_a_call_that_another_is_taking(leaving: Leaving):
     leaving.request()
-    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
         assert len(leaving.claim("one")) == 1
         others = pool.submit(at_once, lambda: leaving.claim("other"))
         assert others.result(timeout=30) == [[]]
