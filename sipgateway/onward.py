@@ -59,7 +59,7 @@ class Onward:
         configuration: Callable[[], Configuration],
         listening_since: Callable[[], datetime],
         exposed: Callable[[int, str], None],
-        relayed_over: Callable[[str, Flow], None],
+        relayed_over: Callable[[ClaimedRelay, Flow], None],
         changed: Callable[[], None],
     ) -> None:
         self._outgoing = outgoing
@@ -134,7 +134,7 @@ class Onward:
                 trunk=relay.trunk,
                 exposed=lambda transport: self._exposed(relay.chat_id, transport),
             )
-            self._relayed_over(relay.unique_part, flow)
+            self._relayed_over(relay, flow)
             status, cause = await self._send(relay, flow)
             await self._record(relay, status, cause)
         except NoRoute as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from chats.services.identifiers import new_branch
 from chats.services.incoming import ChatState
+from chats.services.relays import ClaimedRelay
 from sipgateway.arrivals import Arrival
 from sipgateway.database import Connection
 from sipgateway.flows import Flow
@@ -86,11 +87,18 @@ class PassingBack:
             elif self._ways and self._is_back(chat):
                 del self._ways[chat.unique_part]
 
-    def relayed_over(self, unique_part: str, flow: Flow) -> None:
-        """Note the way that a message goes on by: what comes back on it is the target's."""
-        way = self._ways.get(unique_part)
-        if way is not None:
-            self._ways[unique_part] = replace(way, target=(flow.transport, flow.peer))
+    def relayed_over(self, relay: ClaimedRelay, flow: Flow) -> None:
+        """Note the way that a message goes on by: what comes back on it is the target's.
+
+        Its chat may have left while nobody wrote in it, by a peer's word.
+        """
+        if not relay.unique_part:
+            return
+        if relay.unique_part not in self._ways:
+            way = _way(*relay.uris, transport=relay.transport, peer=relay.peer, trunk=relay.trunk)
+            self._keep(relay.unique_part, way)
+        way = self._ways[relay.unique_part]
+        self._ways[relay.unique_part] = replace(way, target=(flow.transport, flow.peer))
 
     def _is_back(self, chat: ChatState) -> bool:
         """Whether it is the app that had left, and nobody else with its call identifier."""

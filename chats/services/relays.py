@@ -4,6 +4,7 @@ A row each (chats/models/relay.py), claimed under a lease. A start|redirect/273 
 has taken ends the redirect; a message that the target does not take brings the chat back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,7 +36,8 @@ WITH due AS (
     RETURNING r.message_id, r.chat_id, r.target, r.branch, r.attempts
 )
 SELECT k.message_id, k.chat_id, k.target, k.branch, k.attempts, c.session, c.trunk, j.raw,
-    j.trusted, c.unique_part
+    j.trusted, c.unique_part, c.transport, c.peer,
+    ARRAY[c.target_uri, c.caller_uri, c.asserted_uri]
 FROM claimed k JOIN chats_chat c ON c.id = k.chat_id JOIN chats_message m ON m.id = k.message_id
 JOIN chats_journal j ON j.id = m.journal_id
 ORDER BY k.message_id
@@ -44,7 +46,10 @@ ORDER BY k.message_id
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRelay:
-    """One message on its way on: the bytes as they came, and whether their sender is trusted."""
+    """One message on its way on: the bytes as they came, and whether their sender is trusted.
+
+    `transport`, `peer` and `uris` are those of the chat's app.
+    """
 
     message_id: int
     chat_id: int
@@ -56,6 +61,9 @@ class ClaimedRelay:
     raw: bytes
     trusted: bool
     unique_part: str = ""
+    transport: str = ""
+    peer: str = ""
+    uris: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
+from chats.models import Chat, Session
+from chats.services.relays import relay_held
 from psap.models import Trunk
 from sipgateway.simulator import lmpe
 from sipgateway.simulator.message import SipMessage
@@ -66,6 +70,37 @@ async def test_its_start_reaches_the_app_and_the_apps_answer_reaches_it(gateway,
     assert (start.header("max-forwards"), len(start.values("via"))) == ("69", 2)
     assert not start.has("p-asserted-identity") and not start.has("history-info")
     assert record.chat_ids(scene.caller.call_id) == [scene.chat]
+
+
+async def test_what_is_written_to_an_app_that_a_peer_has_taken_reaches_it_all_the_same(
+    gateway, record
+):
+    """A chat goes by a peer's custody notice while nobody writes: no message told the gateway.
+
+    Red when the way back is known only of chats that the gateway has seen leave: what the peer
+    writes opens another chat here then, and the app gets nothing.
+    """
+    async with redirect_scene(gateway, record) as scene:
+        before = record.value("SELECT max(id) FROM chats_message WHERE chat_id = %s", scene.chat)
+        assert (await scene.app.exchange(scene.caller.say("Noch da?"))).status == 200
+        await eventually(lambda: "Noch da?" in record.texts_in(scene.caller.call_id), "projected")
+        record.run(lambda: goes_by_itself(scene, before))
+        await scene.target.until(lambda: bool(scene.target.requests))
+        other = Other(scene.caller)
+        answer = await scene.target.exchange(other.write(lmpe.IN_CHAT, "PSAP B, what happened?"))
+        (written,) = from_the_new_psap(scene)
+    assert answer.status == 200
+    assert written.body == b"PSAP B, what happened?"
+    assert record.chat_ids(scene.caller.call_id) == [scene.chat]
+
+
+@transaction.atomic
+def goes_by_itself(scene: Scene, after: int) -> None:
+    """Have a chat be with the target as of now, what came after a message too."""
+    chat = Chat.objects.select_for_update().get(pk=scene.chat)
+    chat.session, chat.gone_to = Session.TRANSFERRED, scene.uri
+    chat.save(update_fields=["session", "gone_to"])
+    relay_held(chat=chat, target=scene.uri, after=after, now=timezone.now())
 
 
 async def test_what_the_app_refuses_is_refused(gateway, record):
