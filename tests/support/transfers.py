@@ -13,7 +13,6 @@ from typing import Any
 
 from chats.models import Transfer
 from chats.services.transfers.arriving import receive_execution
-from chats.services.transfers.custody import CustodyAnswer, take_notice
 from chats.services.transfers.executed import record_not_taken, record_snapshot, record_taken
 from chats.services.transfers.negotiated import record_agreed
 from chats.services.transfers.offers import accept_offer, make_offer
@@ -137,17 +136,6 @@ class Away(Chat):
             cause="503",
             http_status=200,
             now=_now(),
-        )
-
-    def notice(self, msg_id: int) -> CustodyAnswer:
-        """Have the peer say that the app has acknowledged its 265 of that MsgId."""
-        return self.record.run(
-            lambda: take_notice(
-                peer=Peer.objects.get(pk=self.peer),
-                call_id=self.caller.call_id,
-                msg_id=msg_id,
-                now=_now(),
-            )
         )
 
 
