@@ -50,7 +50,27 @@ class NotAdmitted(Exception):
         self.detail = detail
 
 
-class TlsGate:
+class Vetting:
+    """What every certificate is looked at for, whoever has verified it: us, or a proxy of ours.
+
+    Raises ValueError where revocation lists cannot be read.
+    """
+
+    def __init__(self, authorities: tuple[Authority, ...]) -> None:
+        self._revoked = [entry for one in authorities for entry in _lists_of(one)]
+
+    def vet(self, peer: Identity) -> None:
+        """Look at everything but the name; raises NotAdmitted."""
+        if not peer.has_strong_key:
+            raise NotAdmitted("TLS: key too weak", peer.subject)
+        if peer.not_after <= datetime.now(UTC):
+            raise NotAdmitted("TLS: certificate has expired", peer.subject)
+        for one in self._revoked:
+            if one.issuer == peer.issuer and _is_on(one, peer.serial_number):
+                raise NotAdmitted("TLS: certificate revoked", peer.subject)
+
+
+class TlsGate(Vetting):
     """One policy made ready: raises ValueError where its certificates cannot be used.
 
     A revocation list that wants to be renewed is still gone by, and an alarm says so: a list
@@ -59,8 +79,8 @@ class TlsGate:
     """
 
     def __init__(self, policy: TlsPolicy, *, now: datetime) -> None:
+        super().__init__(policy.authorities)
         self.policy = policy
-        self._revoked = [entry for one in policy.authorities for entry in _lists_of(one)]
         self.stale_at = _first_update(self._revoked, now)
         checks_lists = _covers_all(self._revoked, policy.authorities, now)
         self.server = _context(ssl.PROTOCOL_TLS_SERVER, policy, checks_lists=checks_lists)
@@ -80,16 +100,6 @@ class TlsGate:
         raise NotAdmitted(
             "TLS: name not allowed", f"{' '.join(peer.names) or 'no name'} ({peer.subject})"
         )
-
-    def vet(self, peer: Identity) -> None:
-        """Look at everything but the name; raises NotAdmitted."""
-        if not peer.has_strong_key:
-            raise NotAdmitted("TLS: key too weak", peer.subject)
-        if peer.not_after <= datetime.now(UTC):
-            raise NotAdmitted("TLS: certificate has expired", peer.subject)
-        for one in self._revoked:
-            if one.issuer == peer.issuer and _is_on(one, peer.serial_number):
-                raise NotAdmitted("TLS: certificate revoked", peer.subject)
 
 
 def _lists_of(authority: Authority) -> list[x509.CertificateRevocationList]:

@@ -11,11 +11,11 @@ import os
 import socket
 import stat
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from psap.certificates import Identity
-from psap.tls import NotAdmitted, TlsGate, TlsPolicy
+from psap.tls import TlsGate, TlsPolicy, Vetting
 from transfer_api.connections import Connections
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Ports:
         self._loop = asyncio.get_running_loop()
         self._gate: TlsGate | None = None
         self._refused_policy: TlsPolicy | None = None
+        self._vetting, self._vetted_policy = Vetting(()), TlsPolicy()
         self._door: _Door | None = None
         self._proxy_door: _Door | None = None
         self._socket: Path | None = None
@@ -52,6 +53,7 @@ class Ports:
         self._wanted = bool(policy.chain)
         if not policy.chain:
             self._close_port()
+            self._vet_for_proxy(policy)
         elif self._is_news(policy, now):
             try:
                 self._gate = TlsGate(policy, now=now)
@@ -64,10 +66,7 @@ class Ports:
 
     def vet(self, identity: Identity) -> None:
         """Look at a verified certificate once more, by what the admin says now; NotAdmitted."""
-        if self._gate is not None:
-            self._gate.vet(identity)
-        elif identity.not_after <= datetime.now(UTC):
-            raise NotAdmitted("TLS: certificate has expired", identity.subject)
+        (self._gate or self._vetting).vet(identity)
 
     def open_socket(self, path: Path) -> None:
         """Listen for a TLS proxy on this Unix socket; raises OSError."""
@@ -92,6 +91,16 @@ class Ports:
         if self._socket is not None:
             self._socket.unlink(missing_ok=True)
         self._door = self._proxy_door = self._socket = None
+
+    def _vet_for_proxy(self, policy: TlsPolicy) -> None:
+        """Without a port of ours a proxy verifies; what was revoked here is so there too."""
+        if policy == self._vetted_policy:
+            return
+        self._vetted_policy = policy
+        try:
+            self._vetting = Vetting(policy.authorities)
+        except ValueError as error:
+            logger.error("the revocation lists for peers cannot be used: %s", error)
 
     def _is_news(self, policy: TlsPolicy, now: datetime) -> bool:
         gate = self._gate

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ from tests.support.peerapi import (
     PeerApiProcess,
     anonymous,
     change_authority,
+    change_own_certificate,
     change_peer,
     negotiation,
 )
@@ -255,6 +257,27 @@ def test_a_proxy_that_passes_on_what_we_know_to_be_revoked_is_not_believed(
     with api.through_proxy() as proxy:
         answer = proxy.post("negotiation", ELSEWHERE, client_cert=client_cert(pki.revoked))
         assert answer.status == 401
+
+
+def test_where_a_proxy_alone_has_a_port_our_lists_count_as_well(
+    api: PeerApiProcess, pki: Pki, record: Record
+):
+    def is_closed() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", api.port)) != 0
+
+    change_own_certificate(record, None)
+    try:
+        wait_until(is_closed, 5, "the port is closed")
+        with api.through_proxy() as proxy:
+            answer = proxy.post("negotiation", ELSEWHERE, client_cert=client_cert(pki.revoked))
+            assert (answer.status, "revoked" in answer.json["detail"]) == (401, True)
+        with api.through_proxy() as proxy:
+            answer = proxy.post("negotiation", ELSEWHERE, client_cert=client_cert(pki.peer))
+            assert answer.status == 200
+    finally:
+        change_own_certificate(record, pki.ours)
+        api.wait_for_port()
 
 
 def test_over_tls_nobody_can_claim_a_certificate(api: PeerApiProcess, pki: Pki):
