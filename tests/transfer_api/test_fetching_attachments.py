@@ -121,6 +121,27 @@ def test_an_attachment_whose_peer_was_deleted_is_missing(chat: Chat):
         assert "no peer" in run(due).cause
 
 
+def test_a_peer_whose_links_lead_nowhere_keeps_nobody_elses_waiting(chat: Chat):
+    now = timezone.now()
+    slow, other = make_peer(name="slow", uris="sip:s@s.example.org"), make_peer(name="other")
+    transfers = [
+        Transfer.objects.create(
+            side="in", state="done", peer=peer, peer_name=peer.name, chat=chat, requested_at=now,
+            call_id=chat.call_id, transfer_from=peer.uri, transfer_to="sip:psap@example.org",
+        )
+        for peer in (slow, other)
+    ]  # fmt: skip
+    due = [
+        AttachmentFetch.objects.create(transfer=transfer, url=LINK, sha256=SHA256, due_at=now)
+        for transfer in [transfers[0]] * 9 + [transfers[1]]
+    ]
+    claimed = claim_fetches(now=now, most=4)
+    assert sorted(one.peer_id or 0 for one in claimed) == sorted([slow.pk, slow.pk, other.pk])
+    assert claim_fetches(now=now, most=4) == []
+    AttachmentFetch.objects.filter(pk=due[0].pk).update(status="failed", lease_until=None)
+    assert [one.id for one in claim_fetches(now=now, most=4)] == [due[2].pk]
+
+
 def test_a_result_counts_while_its_attempt_is_the_newest(chat: Chat):
     with https_server(THEIRS, respond(200, CONTENT)) as server:
         due = fetch(chat, server)

@@ -16,6 +16,7 @@ from chats.services.locking import bounded_transaction, lock_chat
 from chats.services.outbox import wake_readers
 from chats.services.verify_chat import ERASED
 
+MOST_OF_A_PEER = 2  # under way at once
 PAUSES = Pauses((1, 2, 4, 8, 15, 30, 60, 300, 900))
 
 
@@ -36,22 +37,35 @@ class DueFetch:
         return hashlib.sha256(content).digest() == self.sha256
 
 
+# A peer that lets us wait, and has named thousands, keeps nobody else's waiting.
 _CLAIM = """
+WITH open_ones AS (
+  SELECT w.id, w.due_at, coalesce(w.lease_until >= %(now)s, false) AS busy, t.peer_id
+  FROM chats_attachmentfetch w JOIN chats_transfer t ON t.id = w.transfer_id
+  WHERE w.status = 'pending' AND w.due_at <= %(now)s
+), in_turn AS (
+  SELECT id, due_at, busy,
+    row_number() OVER (PARTITION BY peer_id ORDER BY busy DESC, due_at, id) AS place
+  FROM open_ones
+)
 UPDATE chats_attachmentfetch f SET lease_until = %(until)s, attempts = f.attempts + 1
 FROM chats_transfer t
 WHERE t.id = f.transfer_id AND t.chat_id IS NOT NULL AND f.id IN (
-  SELECT w.id FROM chats_attachmentfetch w
-  WHERE w.status = 'pending' AND w.due_at <= %(now)s
+  SELECT w.id FROM chats_attachmentfetch w JOIN in_turn i ON i.id = w.id
+  WHERE NOT i.busy AND i.place <= %(of_a_peer)s AND w.status = 'pending'
     AND (w.lease_until IS NULL OR w.lease_until < %(now)s)
-  ORDER BY w.due_at, w.id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+  ORDER BY w.due_at, w.id LIMIT %(most)s FOR UPDATE OF w SKIP LOCKED)
 RETURNING f.id, f.transfer_id, t.chat_id, t.peer_id, f.url, f.sha256, f.attempts
 """
 
 
 def claim_fetches(*, now: datetime, most: int) -> list[DueFetch]:
-    """Take due attachments under a lease, the longest due first."""
+    """Take due attachments under a lease, the longest due first; of each peer two at once."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"now": now, "until": lease_from(now), "most": most})
+        cursor.execute(
+            _CLAIM,
+            {"now": now, "until": lease_from(now), "most": most, "of_a_peer": MOST_OF_A_PEER},
+        )
         return [
             DueFetch(pk, transfer, chat, peer, url, bytes(sha256), attempts)
             for pk, transfer, chat, peer, url, sha256, attempts in cursor.fetchall()
