@@ -33,6 +33,7 @@ export function countdown(words, milliseconds) {
 const because = (cause) => (cause ? `: ${cause.replace(/\.\s*$/, "")}` : "");
 const stays = ({ mine, session }) =>
   session === "open" ? (mine ? "The chat stays yours." : "The chat stays here.") : "";
+const back = ({ mine, session }) => (session === "open" && mine ? "The chat is yours again." : "");
 
 const OUTWARD = {
   negotiating: ({ peer, dueAt }) => ({
@@ -77,9 +78,10 @@ const OUTWARD = {
   expired: ({ peer }, of) => ({
     tone: "failed", title: `The time to hand over to ${peer} has run out. ${stays(of)}`.trim(), over: true,
   }),
-  failed: ({ peer, cause }, { mine, session }) => ({
+  failed: ({ peer, cause, expiresAt }, of) => ({
     tone: "failed",
-    title: `Transfer to ${peer} failed${because(cause)}.${session === "open" && mine ? " The chat is yours again." : ""}`,
+    // Without a yes of the peer's the chat has never left.
+    title: `Transfer to ${peer} failed${because(cause)}. ${expiresAt ? back(of) : stays(of)}`.trim(),
     over: true,
   }),
 };
