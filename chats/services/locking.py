@@ -15,15 +15,18 @@ STATEMENT_TIMEOUT = "10s"
 
 
 @contextmanager
-def bounded_transaction() -> Iterator[None]:
-    """Run a block in one transaction that waits 3 s at most for any lock; raises ChatBusy."""
+def bounded_transaction(*, lock_timeout: str = "", statement_timeout: str = "") -> Iterator[None]:
+    """Run a block in one transaction that waits 3 s at most for any lock; raises ChatBusy.
+
+    Where much is written the times may be others, such as "15s".
+    """
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('lock_timeout', %s, true),"
                     " set_config('statement_timeout', %s, true)",
-                    [LOCK_TIMEOUT, STATEMENT_TIMEOUT],
+                    [lock_timeout or LOCK_TIMEOUT, statement_timeout or STATEMENT_TIMEOUT],
                 )
             yield
     except OperationalError as error:

@@ -1,5 +1,7 @@
 """Whether an app follows us, as the gateway's sweep sees it (clauses 6.2.6, 6.3.3)."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -196,6 +198,13 @@ def test_without_an_answer_in_time_nobody_knows_and_the_chat_is_kept(uncertain: 
     assert uncertain.kinds()[-1] == "custody-uncertain"
     assert uncertain.settle(1) == 0
     uncertain.holds()
+
+
+def test_a_silent_app_costs_the_sweep_one_look_for_all(
+    uncertain: Coming, django_assert_num_queries: Callable[[int], AbstractContextManager[None]]
+):
+    with django_assert_num_queries(1):
+        uncertain.settle(100_000)
 
 
 @pytest.mark.parametrize("how", ["late answer", "message"])

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from chats.models import UNDER_WAY, Chat, Message, Transfer
 from chats.services.close_chat import close_chat
-from chats.services.errors import ChatError, TransferUnderWay
+from chats.services.errors import ChatBusy, ChatError, TransferUnderWay
 from chats.services.transfers.call_off import call_off
 from chats.services.transfers.custody import record_answer, take_notice
 from chats.services.transfers.executed import (
@@ -24,6 +24,7 @@ from chats.services.transfers.executed import (
 )
 from chats.services.transfers.negotiated import record_refused, record_unanswered
 from psap.models import User
+from tests.support.instance import wait_until
 from tests.support.leaving import TARGET, Leaving
 
 together = pytest.mark.django_db(transaction=True)
@@ -59,6 +60,43 @@ def test_of_ten_requests_at_once_one_transfers_the_chat(leaving: Leaving):
     assert outcomes[str(TransferUnderWay)] == 9
     assert Transfer.objects.count() == 1
     assert leaving.kinds().count("transfer-requested") == 1
+
+
+@together
+def test_a_notice_that_waits_for_a_new_execution_is_not_taken_for_it(leaving: Leaving):
+    leaving.executing()
+    record_answer_lost(
+        transfer_id=leaving.transfer_id, cause="reset", now=leaving.now, retry_at=leaving.now + SOON
+    )
+    first = leaving.transfer
+    msg_id = (first.last_msg_id or 0) + 1
+    anew = Transfer.objects.get(pk=first.pk)
+    anew.pk, anew._state.adding = None, True
+
+    def tell() -> object:
+        call_id, now = first.call_id, leaving.now
+        return take_notice(peer=leaving.peer, call_id=call_id, msg_id=msg_id, now=now)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Chat.objects.select_for_update().get(pk=leaving.chat_id)
+            told = pool.submit(at_once, tell)
+            wait_until(somebody_waits_for_a_lock, 20, "the notice waits")
+            Transfer.objects.filter(pk=first.pk).update(state="failed", due_at=None)
+            anew.save()
+        assert told.result(timeout=30) == [ChatBusy]
+    assert leaving.chat.session == "transferring"
+    assert set(Transfer.objects.values_list("state", flat=True)) == {"failed", "uncertain"}
+
+
+def somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @together

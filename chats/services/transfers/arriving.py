@@ -4,17 +4,12 @@ One transaction writes the chat, what its record was elsewhere, and our start|tr
 that bring the same execution one writes, and all get the same answer.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
-from psycopg import errors as postgres
-
 from chats.models import Chat, Transfer, TransferSide, TransferState
 from chats.services.chain import SYSTEM, actor_of, append_event, canonical_data
-from chats.services.errors import ChatBusy
+from chats.services.locking import bounded_transaction
 from chats.services.message_types import START_TRANSFER
 from chats.services.outbox import queue_message
 from chats.services.texts import text_digest
@@ -35,7 +30,7 @@ from psap.failpoints import reach
 from psap.models import Peer, Psap
 
 OK, SERVICE_UNAVAILABLE = 200, 503
-# Longer than an import of the largest history takes: its repetitions wait for it.
+# Longer than an import of the largest history takes.
 LOCK_TIMEOUT, STATEMENT_TIMEOUT = "15s", "30s"
 LONGEST_EXPIRY = 3600
 """Seconds that an execution is worked at, whatever ExpiryTime it brings."""
@@ -95,7 +90,8 @@ def receive_execution(
     NegotiationOver, NoAppUri, OtherBody; ChatBusy where nobody knows yet, and the peer had better
     hear nothing than a 503.
     """
-    with _patient_transaction():
+    # It may write much, and its repetitions wait for it.
+    with bounded_transaction(lock_timeout=LOCK_TIMEOUT, statement_timeout=STATEMENT_TIMEOUT):
         transfer = _attempt(peer, stored_call_id(call_id), body_sha256, now)
         if transfer.execution_sha256 is not None:
             return transfer.pk
@@ -223,21 +219,3 @@ def _tell(
 
 def _time(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
-
-
-@contextmanager
-def _patient_transaction() -> Iterator[None]:
-    """Run a block in one transaction that may write much; raises ChatBusy."""
-    try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT set_config('lock_timeout', %s, true),"
-                    " set_config('statement_timeout', %s, true)",
-                    [LOCK_TIMEOUT, STATEMENT_TIMEOUT],
-                )
-            yield
-    except OperationalError as error:
-        if isinstance(error.__cause__, postgres.LockNotAvailable | postgres.QueryCanceled):
-            raise ChatBusy from error
-        raise

@@ -19,7 +19,7 @@ from chats.models import (
     TransferState,
 )
 from chats.services.chain import SYSTEM, append_event
-from chats.services.errors import NoTransfer
+from chats.services.errors import ChatBusy, NoTransfer
 from chats.services.outbox import cancel_waiting
 from chats.services.transfers.attempts import (
     call_again,
@@ -76,12 +76,15 @@ def take_notice(*, peer: Peer, call_id: str, msg_id: int, now: datetime) -> Cust
     """
     same_call = Transfer.objects.filter(peer=peer, call_id=stored_call_id(call_id))
     executed = same_call.filter(executed_at__isnull=False)
-    latest = executed.order_by("-pk").values_list("pk", flat=True).first()
-    if latest is None:
+    latest = executed.order_by("-pk").values_list("pk", flat=True)
+    newest = latest.first()
+    if newest is None:
         raise NoTransfer
-    with locked_attempt(latest) as attempt:
+    with locked_attempt(newest) as attempt:
         if attempt is None:
             raise NoTransfer
+        if latest.first() != newest:  # executed again while we waited for the chat: ask again
+            raise ChatBusy
         chat, transfer = attempt
         answer = _judge(chat, transfer, msg_id)
         if answer.status_code == OK:

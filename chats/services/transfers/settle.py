@@ -4,14 +4,26 @@ import logging
 from datetime import datetime
 
 from django.db import OperationalError, transaction
+from django.db.models import Q
 
-from chats.models import Chat, TransferSide
+from chats.models import Chat, DeliveryStatus, Session, TransferSide, TransferState
 from chats.services.transfers.attempts import rows
 from chats.services.transfers.settle_incoming import settle_incoming
 from chats.services.transfers.settle_outgoing import settle_outgoing
 from psap.failpoints import reach
 
 logger = logging.getLogger(__name__)
+
+# Uncertain for as long as the app is silent, which may be for ever: our 265 has left, no 200 to it
+# has come, and nothing of the app's has opened the session.
+_AT_REST = Q(
+    side=TransferSide.IN,
+    state=TransferState.UNCERTAIN,
+    chat__session=Session.ARRIVING,
+    start_message__status__in=(
+        DeliveryStatus.SENDING, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED
+    ),
+)  # fmt: skip
 
 
 def settle_due_transfers(*, now: datetime, listening_since: datetime) -> int:
@@ -20,7 +32,7 @@ def settle_due_transfers(*, now: datetime, listening_since: datetime) -> int:
     `listening_since` is when apps could be heard again: before it their silence says nothing.
     Call it each second, and at once when a 266 or 265 of ours has got its final answer.
     """
-    watched = rows().filter(due_at__isnull=False).order_by("due_at", "pk")
+    watched = rows().filter(due_at__isnull=False).exclude(_AT_REST).order_by("due_at", "pk")
     settled = 0
     for pk, chat_id in watched.values_list("pk", "chat_id"):
         try:
