@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from transfer_api.profile.fields import DEEPEST
-from transfer_api.profile.reader import read_data
+from transfer_api.profile.reader import LARGEST_SIGNALLING, read_data
 from transfer_api.profile.violations import ProfileError
 from transfer_api.schemas import DATA, schema, validate
 
@@ -334,3 +334,10 @@ def test_nothing_has_happened_after_we_were_told_of_it():
     changed["Caller"]["LastSignOfLifeAt"] = "9999-12-31T00:00:00Z"
     handed = read(changed)
     assert handed.messages[0].at == handed.last_sign_of_life == NOW
+
+
+@pytest.mark.parametrize("many", [["x"] * LARGEST_SIGNALLING, "\u20ac" * LARGEST_SIGNALLING])
+def test_signalling_that_would_weigh_on_every_lock_of_its_chat_is_refused(many: Any):
+    """It stands in the chat's row, and the sweep of transfers locks it many times a second."""
+    assert pointers({"Signalling": {"a": many}}) == ["/Signalling"]
+    assert read({"Signalling": {"a": "x" * (LARGEST_SIGNALLING - 20)}}).signalling

@@ -1,5 +1,6 @@
 """A peer's `Data` as plain values: strict about types, liberal about whatever is missing."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -23,6 +24,8 @@ from transfer_api.schemas import DATA, schema
 
 VERSION = 1
 LONGEST_ID = 200
+# Bytes of JSON: it stands in the chat's row, which is read whenever the chat is locked.
+LARGEST_SIGNALLING = 256 * 1024
 UNKNOWN_SERVICE = "urn:service:sos"
 _ROLES = {Direction.IN: "caller", Direction.OUT: "system"}
 _STATUSES = {Direction.IN: DeliveryStatus.RECEIVED, Direction.OUT: DeliveryStatus.FAILED}
@@ -125,6 +128,8 @@ class _Reading:
 
     def _read_signalling(self) -> Mapping[str, Any]:
         signalling = dict(self._data.free("Signalling") or {})
+        if len(json.dumps(signalling)) > LARGEST_SIGNALLING:
+            self._data.fault("Signalling", f"must have {LARGEST_SIGNALLING} bytes at most")
         if did := self._data.text("Did"):
             signalling.setdefault("did", did)
         return signalling
