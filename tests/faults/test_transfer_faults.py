@@ -61,11 +61,12 @@ ASKING = STEPS[:4]  # an offer rings at the other side
 
 
 def kills() -> Iterator[tuple[Step, str, str]]:
-    """Yield a step, and whom to kill at it: two at each, or everybody."""
+    """Yield a step, and whom to kill at it: each in turn, nobody at a step of its own."""
     for number, step in enumerate(STEPS):
-        others = [victim for victim in VICTIMS if victim != (step.room, step.program)]
-        chosen = [others[(2 * number) % len(others)], others[(2 * number + 7) % len(others)]]
-        for room, program in others if FULL else chosen[:1]:
+        own = (step.room, step.program)
+        in_turn = VICTIMS[(number + 9) % len(VICTIMS)]
+        assert in_turn != own
+        for room, program in [v for v in VICTIMS if v != own] if FULL else [in_turn]:
             yield step, room, program
 
 

@@ -20,7 +20,7 @@ from sipgateway.simulator.app import SimulatedApp
 from tests.support.custody import CustodyWatch
 from tests.support.eventually import eventually
 from tests.support.live_console import Frame, LiveConsole
-from tests.support.rooms import UNDER_WAY, Room, Rooms, offer, open_chat
+from tests.support.rooms import UNDER_WAY, Room, Rooms, is_serving, offer, open_chat
 
 BEFORE, REPLY, AFTER, LAST = "Vor der Übergabe", "Wir sind da", "Nach der Übergabe", "Wir auch"
 WRITES_EVERY = 0.15
@@ -126,6 +126,8 @@ class Handing:
 
         def one() -> bool:
             call_id = self.app.call_id
+            if not self.rooms.transferor.transfers(call_id):  # the command is still on its way
+                return False
             if any(is_moving(room, call_id) for room in self.rooms):
                 return False
             return len(self.rooms.custody(call_id)) == 1
@@ -154,8 +156,8 @@ class Handing:
     def assert_all_is_well(self, owner: str) -> None:
         """Nobody was ever without the chat, and its owner has every text once, in order."""
         assert self.watch.looks > 0
-        assert self.watch.gaps == []
-        assert self.app.failures == []
+        assert self.watch.gaps == [], self.watch.gaps
+        assert self.app.failures == [], self.app.failures
         room = next(room for room in self.rooms if room.name == owner)
         texts = room.texts(self.app.call_id)
         assert len(texts) == len(set(texts)), "each once"
@@ -179,6 +181,7 @@ async def handed_over(
     """Have a chat open at the transferor, the queues empty; watch its custody until the end."""
     app = rooms.app(transport, timers=INSISTENT)
     for room in rooms if clear else ():
+        await eventually(lambda r=room: is_serving(rooms, r), f"{room.name} serves", WITHIN)
         room.clear_queue()
     async with app, at_work(rooms.transferor) as desk:
         watch = CustodyWatch(rooms, app.call_id)
