@@ -341,3 +341,53 @@ def test_signalling_that_would_weigh_on_every_lock_of_its_chat_is_refused(many: 
     """It stands in the chat's row, and the sweep of transfers locks it many times a second."""
     assert pointers({"Signalling": {"a": many}}) == ["/Signalling"]
     assert read({"Signalling": {"a": "x" * (LARGEST_SIGNALLING - 20)}}).signalling
+
+
+WAY = [{"uri": "sip:a@example.org", "cause": 302, "reason": "moved"}]
+
+
+@pytest.mark.parametrize(
+    ("member", "ours", "odd"),
+    [
+        ("cameVia", WAY, ["text", [None], [{}], [{"uri": 7}], [{"uri": "a", "reason": 7}]]),
+        ("languages", ["de", "en"], ["de", [7], {}]),
+    ],
+)
+def test_signalling_of_another_form_is_shown_and_breaks_no_screen(
+    member: str, ours: Any, odd: list[Any]
+):
+    """static/console/signalling-facts.js looks into these two, and ends with a TypeError else."""
+    assert read({"Signalling": {member: ours}}).signalling == {member: ours}
+    for value in odd:
+        assert read({"Signalling": {member: value}}).signalling == {f"x-{member}": value}
+
+
+def test_a_source_id_of_a_peer_is_a_claim_and_reported_to_nobody():
+    read_back = read({"Signalling": {"source": "urn:of:somebody:else", "subject": "help"}})
+    assert read_back.signalling == {"claimedSource": "urn:of:somebody:else", "subject": "help"}
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "ours", "odd"),
+    [
+        ("Data", "values", [{"name": "t", "value": 21.5}], ["text", [None], [7], {}]),
+        ("Geometry", "ring", [[48.2, 16.3], [48.3, 16.3]], ["text", [None], [[1]], [["1", "2"]]]),
+        ("Geometry", "outerRadius", 70.5, ["70", True, [], {}]),
+    ],
+)
+def test_readings_of_another_form_break_no_screen_either(
+    name: str, member: str, ours: Any, odd: list[Any]
+):
+    """static/console/{data-blocks,shape-outline}.js look into these."""
+
+    def read_back(value: Any) -> Any:
+        data = {"Messages": [{"Direction": "in", "Id": "m1"}]}
+        if name == "Geometry":
+            fix = {"Shape": "Polygon", "Geometry": {member: value}}
+            return read(data | {"Locations": [fix]}).fixes[0].geometry
+        block = {"Kind": "Sensor", "Data": {member: value}}
+        return read(data | {"AdditionalData": [block]}).data[0].data
+
+    assert read_back(ours) == {member: ours}
+    for value in odd:
+        assert read_back(value) == {f"x-{member}": value}

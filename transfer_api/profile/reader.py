@@ -20,6 +20,7 @@ from chats.services.transfers.history import (
 from transfer_api.profile.clock import Clock, written
 from transfer_api.profile.contents import Contents, links_for, read_contents, read_part
 from transfer_api.profile.fields import Faults, Fields
+from transfer_api.profile.shapes import block_of, geometry_of, signalling_of
 from transfer_api.schemas import DATA, schema
 
 VERSION = 1
@@ -127,7 +128,7 @@ class _Reading:
         return tuple(found)
 
     def _read_signalling(self) -> Mapping[str, Any]:
-        signalling = dict(self._data.free("Signalling") or {})
+        signalling = signalling_of(self._data.free("Signalling") or {})
         if len(json.dumps(signalling)) > LARGEST_SIGNALLING:
             self._data.fault("Signalling", f"must have {LARGEST_SIGNALLING} bytes at most")
         if did := self._data.text("Did"):
@@ -173,6 +174,7 @@ class _Reading:
         return message or self._bearer
 
     def _read_fix(self, one: Fields) -> HandedFix:
+        geometry = one.free("Geometry")
         return HandedFix(
             message=self._bearer_of(one),
             shape=one.exact("Shape", required=True),
@@ -181,7 +183,7 @@ class _Reading:
             radius=one.number("Radius"),
             altitude=one.number("Altitude"),
             confidence=one.number("Confidence"),
-            geometry=one.free("Geometry"),
+            geometry=None if geometry is None else geometry_of(geometry),
             civic=one.civic("Civic"),
             method=one.text("Method"),
             source=one.text("Source"),
@@ -190,7 +192,7 @@ class _Reading:
 
     def _read_block(self, one: Fields) -> HandedData:
         kind = one.exact("Kind", required=True)
-        return HandedData(self._bearer_of(one), kind, one.free("Data") or {})
+        return HandedData(self._bearer_of(one), kind, block_of(kind, one.free("Data") or {}))
 
     def _read_reference(self, one: Fields) -> HandedReference:
         return HandedReference(
