@@ -4,7 +4,7 @@ import base64
 import binascii
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psap.certificates import CertificateProblem, Identity, read_identity
@@ -23,7 +23,7 @@ class Shown:
     """What somebody shows: a certificate that TLS has verified, a token, both or neither."""
 
     identity: Identity | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)
 
 
 def read_shown(extensions: Mapping[str, Any], headers: Headers) -> Shown:

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography import x509
 
@@ -29,7 +29,7 @@ class Trust:
 
     authorities: tuple[tuple[str, str], ...] = ()
     chain: str = ""
-    private_key: str = ""
+    private_key: str = field(default="", repr=False)
 
     def context(self) -> ssl.SSLContext:
         """Make a client's context that checks chain and name; raises TrustBroken."""

@@ -1,7 +1,7 @@
 """Where a peer is asked, what we show it, and whom we believe about it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
 from psap.https.trust import Trust, trust_of
@@ -28,7 +28,7 @@ class Counterpart:
     negotiation_url: str
     execution_url: str
     trust: Trust
-    token: str
+    token: str = field(repr=False)
 
     @property
     def base(self) -> str:
