@@ -25,6 +25,7 @@ from tests.support.peerapi import (
 )
 from tests.support.record import Record
 from tests.support.tls import Pki
+from transfer_api.connections import MOST_OF_AN_ADDRESS
 
 ELSEWHERE = negotiation("slow:large") | {"TransferTo": "sip:other@example.org"}
 MIB = 1024 * 1024
@@ -262,17 +263,27 @@ def test_what_is_no_http_gets_400_and_an_end(peer: PeerConnection, lines: bytes)
 
 
 @pytest.mark.usefixtures("other")
-def test_a_peer_that_takes_up_every_connection_leaves_room_for_others(
-    api: PeerApiProcess, pki: Pki
-):
+def test_of_one_address_the_oldest_idle_connection_makes_room(api: PeerApiProcess, pki: Pki):
     context = pki.context()
     with ExitStack() as stack:
-        for _ in range(120):
-            try:
-                stack.enter_context(api.connect(context))
-            except OSError:
-                pass
+        opened = []
+        for _ in range(MOST_OF_AN_ADDRESS + 20):
+            opened.append(stack.enter_context(api.connect(context)))
+            answer = opened[-1].ask("GET", "/transfer/v1/nothing")
+            assert answer.status == 404, answer
+        wait_until(lambda: all(map(_is_closed, opened[:20])), 5, "the oldest are closed")
+        assert opened[-1].ask("GET", "/transfer/v1/nothing").status == 404
         assert others_are_served(api, pki)
+
+
+def _is_closed(connection: PeerConnection) -> bool:
+    connection.sock.settimeout(0.05)
+    try:
+        return connection.sock.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 @pytest.mark.usefixtures("other")
