@@ -109,6 +109,11 @@ class Chat(models.Model):
     gone_to = models.TextField(
         blank=True, default="", db_default="", help_text="URI of the PSAP that we sent it to."
     )
+    arrived = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Handed over to us by a transfer: its app is reached past the transferor.",
+    )
     psaps = models.JSONField(
         default=list, db_default=[], help_text="PSAPs that had the chat before: uri, name, from."
     )

@@ -113,21 +113,30 @@ async def test_what_anybody_writes_is_no_word_of_an_app_whose_identity_was_asser
         try:
             await eventually(lambda: seen_configuration(record), "the gateway has read it", 10.0)
             scene.execute(asserted_uri=asserted)
-            uid = "urn:emergency:service:uid"
-            info = (
-                f"<{scene.app.call_id}>; purpose=EmergencyCallData.CallId",
-                f"<{uid}:msgid:9:x>; purpose=EmergencyCallData.MsgId",
-                f"<{uid}:msgtype:259:x>; purpose=EmergencyCallData.MsgType",
-            )
-            forged = make_message(
-                call_info=info, body=b"Ich bin es", from_uri=scene.app.persona.uri
-            )
+            forged = written_by(scene.app, "Ich bin es")
             assert (await stranger.exchange(forged)).status == 200
             await eventually(lambda: "Ich bin es" in texts(record, scene.chat), "it is stored")
             assert (scene.session(), scene.state()) == ("arriving", "executing")
         finally:
             record.run(Trunk.objects.update, trusted_networks="127.0.0.0/8 ::1/128")
     record.verify(scene.chat)
+
+
+async def test_what_the_transferor_passes_on_is_not_the_way_to_the_app(gateway, record):
+    """Red when our answers follow it: they end with a transferor that has been restarted."""
+    async with arriving_chat(gateway, record, transport="udp") as scene:
+        scene.execute()
+        await scene.until("done")
+        assert (await scene.app.say("Sind Sie da?")).status == 200
+        async with RawSip(gateway.target("udp")) as transferor:
+            came_from = record.value("SELECT came_from FROM chats_chat WHERE id = %s", scene.chat)
+            via = ("History-Info", f"<{came_from}?Reason=SIP%3Bcause%3D302>;index=1")
+            late = written_by(scene.app, "Noch dorthin", headers=(via,))
+            assert (await transferor.exchange(late)).status == 200
+            await eventually(lambda: "Noch dorthin" in texts(record, scene.chat), "it is shown")
+            record.send(scene.chat, "Ja, hier ist Wien.")
+            await scene.app.wait_for(lambda m: m.text == "Ja, hier ist Wien.")
+            assert transferor.requests == []
 
 
 @pytest.mark.conformance("6.3.3-5", "6.3.3-6")
@@ -193,3 +202,16 @@ def texts(record, chat: int) -> list[str]:
     return [
         row[0] for row in record.rows("SELECT text FROM chats_message WHERE chat_id = %s", chat)
     ]
+
+
+def written_by(app, text, headers=()) -> bytes:
+    """Write a text with an app's identifiers, as anybody can."""
+    uid = "urn:emergency:service:uid"
+    info = (
+        f"<{app.call_id}>; purpose=EmergencyCallData.CallId",
+        f"<{uid}:msgid:9:x>; purpose=EmergencyCallData.MsgId",
+        f"<{uid}:msgtype:259:x>; purpose=EmergencyCallData.MsgType",
+    )
+    return make_message(
+        call_info=info, body=text.encode(), from_uri=app.persona.uri, headers=headers
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from chats.services.addresses import same_address
 from chats.services.batch import EventRows
 from chats.services.chain import CALLER, canonical_data
 from chats.services.incoming.records import ChatState, IncomingMessage
@@ -22,7 +23,7 @@ def take_over(
     chat: ChatState, message: IncomingMessage, events: EventRows, *, vouched: bool
 ) -> None:
     """Note all that is new of a chat; where answers go only for a message that is `vouched` for."""
-    if vouched:
+    if vouched and not (chat.arrived and _is_passed_on(chat, message)):
         if chat.transport == "tls" != message.transport and not chat.unprotected:
             _expose(chat, message, events)
         chat.trunk, chat.transport, chat.peer = message.trunk, message.transport, message.peer
@@ -39,6 +40,15 @@ def take_over(
         chat.priority, chat.changed = message.priority, True
     if message.signalling and not _says_no_more(message.signalling, chat.signalling):
         _describe(chat, message, events)
+
+
+def _is_passed_on(chat: ChatState, message: IncomingMessage) -> bool:
+    """Whether the PSAP that handed a chat over passes on what the app still writes there.
+
+    The app itself follows us already: what is sent back by that PSAP might end there.
+    """
+    came_via = message.signalling.get("cameVia", ())
+    return any(same_address(entry["uri"], chat.came_from) for entry in came_via)
 
 
 def _expose(chat: ChatState, message: IncomingMessage, events: EventRows) -> None:

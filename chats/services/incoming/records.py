@@ -183,6 +183,7 @@ class ChatState:
     came_from: str = ""
     gone_to: str = ""
     session_due: datetime | None = None
+    arrived: bool = False  # by a transfer
     changed: bool = False  # in more than what every message moves
 
     @property

@@ -81,6 +81,7 @@ def open_chat(transfer: Transfer, handed: HandedChat, now: datetime) -> Chat | N
         opened_at=min(handed.opened_at, now),
         last_sign_of_life=min(handed.last_sign_of_life, now),  # clocks differ by seconds
         came_from=transfer.transfer_from,
+        arrived=True,
         local_tag=new_tag(),
         head_hash=genesis_hash(pk),
         # No trunk has brought it: the default one is its way out.
@@ -130,7 +131,7 @@ def open_again(chat: Chat, transfer: Transfer, now: datetime) -> None:
         },
     )
     chat.session, chat.session_due = Session.ARRIVING, None
-    chat.came_from, chat.gone_to = transfer.transfer_from, ""
+    chat.came_from, chat.gone_to, chat.arrived = transfer.transfer_from, "", True
     chat.ended_by = chat.ended_at = chat.disposition = chat.closed_at = None
     chat.owner = chat.lease_until = chat.ringing_since = None
 
@@ -148,7 +149,7 @@ def take_over(chat: Chat, transfer: Transfer, handed: HandedChat | None, now: da
     chat.next_msg_id = max(chat.next_msg_id, last + 2)
     chat.save(
         update_fields=[
-            "session", "session_due", "came_from", "gone_to", "ended_by", "ended_at",
+            "session", "session_due", "came_from", "gone_to", "arrived", "ended_by", "ended_at",
             "disposition", "closed_at", "owner", "lease_until", "ringing_since", "answered_at",
             "next_msg_id", "asserted_uri", "target_uri", "display_name", "language", "user_agent",
             "dialect", "priority", "silent", "signalling", "psaps", "last_in_msg_id",
