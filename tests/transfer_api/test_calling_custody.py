@@ -56,9 +56,17 @@ def test_the_peer_is_told_by_which_265_the_app_follows_us(leaving: Leaving):
 
 
 def test_a_later_word_of_the_app_to_the_peer_makes_us_let_go(leaving: Leaving):
-    called(leaving, says({"StatusCode": 409, "MessageId": 4711}))
+    Transfer.objects.update(custody_msg_id=None)  # as where our 265 has failed: a question
+    asked_with = leaving.transfer.last_msg_id or 0
+    called(leaving, says({"StatusCode": 409, "MessageId": asked_with + 1}))
     assert (leaving.state, leaving.chat.session) == ("done", "transferred")
     leaving.holds()
+
+
+def test_no_number_of_a_peer_takes_a_chat_whose_app_has_answered_us(leaving: Leaving):
+    told = leaving.transfer.custody_msg_id or 0
+    called(leaving, says({"StatusCode": 409, "MessageId": told + 1}))
+    assert (leaving.state, leaving.chat.session) == ("failed", "open")
 
 
 def test_a_peer_that_does_not_know_yet_is_told_again(leaving: Leaving):
