@@ -44,11 +44,6 @@ def read_json(body: bytes) -> Any:
     return _mended(document) if _ODD_ESCAPES.search(body) else document
 
 
-def is_clean(text: str) -> bool:
-    """Tell whether a text came as it stands, without a code point that no text can have."""
-    return REPLACEMENT not in text
-
-
 _TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
 
 

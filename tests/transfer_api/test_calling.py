@@ -253,6 +253,20 @@ def test_a_peer_that_we_do_not_believe_gets_nothing_and_we_keep_the_chat(leaving
         assert peer.server.requests == []
 
 
+def test_a_peer_that_comes_back_without_our_trust_is_not_tried_any_longer(leaving: Leaving):
+    """Red when a second attempt alone counts as one that may have arrived."""
+    executing(leaving)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = taken.getsockname()[1]
+    with asked(leaving, TAKEN, url=f"https://127.0.0.1:{nobody}/") as peer:
+        peer.caller.look()
+        wait_until(lambda: leaving.transfer.cause == "no connection", 5, "tried")
+        CertificateAuthority.objects.update(certificates=Authority("other").certificate)
+        Peer.objects.update(url=peer.server.url())
+        assert "not believed" in peer.call_until("failed").cause
+    assert leaving.chat.session == "open"
+
+
 def test_a_peer_that_we_do_not_believe_any_more_may_have_the_chat_already(leaving: Leaving):
     """Red when any failure to connect gives us the chat back: both would have it."""
     executing(leaving)

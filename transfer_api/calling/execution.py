@@ -12,7 +12,7 @@ from django.db import Error as DatabaseFailure
 from django.db import connections
 from django.utils import timezone
 
-from chats.models import Transfer
+from chats.models import Transfer, TransferState
 from chats.services.errors import ChatBusy
 from chats.services.transfers.calls import DueCall
 from chats.services.transfers.executed import (
@@ -93,10 +93,16 @@ def _note_failure(call: DueCall, error: ExchangeFailed) -> None:
         _keep(call, error.cause, error.status)
     elif error.sent:
         _lose(call, error.cause)
-    elif error.again or call.attempts > 1:  # an attempt before this one may have arrived
+    elif error.again or until_done(lambda: _may_have_arrived(call)):
         _try_again(call, error.cause)
     else:
         _keep(call, error.cause, None)
+
+
+def _may_have_arrived(call: DueCall) -> bool:
+    """Whether an attempt before this one has been sent and nobody knows what became of it."""
+    uncertain = Transfer.objects.filter(pk=call.transfer_id, state=TransferState.UNCERTAIN)
+    return uncertain.exists()
 
 
 def _keep(call: DueCall, cause: str, http_status: int | None) -> None:
