@@ -117,9 +117,9 @@ def test_nothing_is_answered_that_is_not_in_the_openapi_document(
             "--header", f"Authorization: Bearer {TOKEN}",
             "--checks", ",".join(CHECKS),
             "--phases", "fuzzing" if CASES <= IN_THE_SUITE else "coverage,fuzzing",
-            "--rate-limit", "auto",
             "--request-timeout", "15",
             "--continue-on-failure",
+            "--no-shrink",
             "--suppress-health-check", "all",
             "--workers", "1",  # hypothesis has caches that two threads break
             "--no-color",
