@@ -29,7 +29,7 @@ SHORTEST_EXPIRY = 10
 """Seconds: the least that Annex A.2 lets an ExpiryTime be."""
 LONGEST_URI = 400
 LONGEST_REASON = 2000
-MOST_RINGING = 50
+MOST_RINGING = 100
 """Offers of one peer that ring at once: with more of them nobody finds the others' any more."""
 
 OPEN_HERE = "This chat is open here already."
