@@ -98,7 +98,7 @@ class RefusedOnce(dict):
 def prepare(rooms: Rooms, scene: Handing, step: Step) -> None:
     """Have the other side accept by hand where an offer matters, and refuse where it must."""
     by_hand = step in ASKING
-    rooms.transferee.set_peer(rooms.transferor, auto_accept=not by_hand, auto_accept_limit=100)
+    rooms.transferee.set_peer(rooms.transferor, auto_accept=not by_hand, auto_accept_limit=1000)
     if step.point == "custody-answered":
         scene.app.answers = RefusedOnce()
     scene.write_on()

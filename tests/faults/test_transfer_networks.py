@@ -35,20 +35,13 @@ DEAF: dict[int, int | None] = {lmpe.STOP_TRANSFER: 403}  # and so to a 265 after
 
 
 @pytest.fixture(scope="module")
-def whole() -> Iterator[Rooms]:
-    agreed = {"auto_accept": True, "auto_accept_limit": 100, "execution_time": EXPIRY}
+def rooms() -> Iterator[Rooms]:
+    agreed = {"auto_accept": True, "auto_accept_limit": 1000, "execution_time": EXPIRY}
     with control_rooms("a", "b", expiry_time=30, **agreed) as rooms:
         for room in rooms:
             room.configure(heartbeat_interval=20, transfer_margin=MARGIN)
         yield rooms
         assert sum(room.verify_all() for room in rooms) > 0
-
-
-@pytest.fixture
-def rooms(whole) -> Rooms:
-    for room in whole:
-        room.clear_queue()
-    return whole
 
 
 @asynccontextmanager
@@ -129,7 +122,7 @@ async def test_an_acknowledgement_that_gets_lost_is_a_503_and_a_late_word_heals_
     a, b = rooms
 
     async def follows_a() -> None:
-        async with handed_over(rooms, clear=False) as scene:
+        async with handed_over(rooms) as scene:
             scene.app.lose_answers = {lmpe.START_TRANSFER: 1000}
             scene.hand_over()
             await until_state(b, scene, "uncertain")
@@ -139,7 +132,7 @@ async def test_an_acknowledgement_that_gets_lost_is_a_503_and_a_late_word_heals_
             assert b.transfers(scene.app.call_id)[-1][:2] == ("in", "released")
 
     async def follows_b() -> None:
-        async with handed_over(rooms, clear=False) as scene:
+        async with handed_over(rooms) as scene:
             scene.app.lose_answers = {lmpe.START_TRANSFER: 1000}
             scene.hand_over()
             await until_state(b, scene, "executing")
@@ -198,7 +191,7 @@ async def test_transfers_and_their_deadlines_need_no_redis(rooms):
     with a.instance.held_down("redis"), b.instance.held_down("redis"):
         async with AsyncExitStack() as stack:
             over, unheard, waiting = [
-                await stack.enter_async_context(handed_over(rooms, clear=False)) for _ in range(3)
+                await stack.enter_async_context(handed_over(rooms)) for _ in range(3)
             ]
             b.set_peer(a, expiry_time=EXPIRY)
             unheard.app.answers = dict(SILENT)
@@ -265,7 +258,7 @@ def held(room: Room, call_id: str) -> Iterator[None]:
 
 async def goes_over_in_time(rooms: Rooms) -> float:
     """Return how long a chat takes to be with B for good."""
-    async with handed_over(rooms, clear=False) as scene:
+    async with handed_over(rooms) as scene:
         began = time.monotonic()
         scene.hand_over()
         assert await scene.healed() == "b"
@@ -289,7 +282,7 @@ async def test_a_hung_peer_and_held_chats_delay_no_other_transfer(rooms):
         url = stack.enter_context(hung_peer())
         a.instance.execute("UPDATE psap_peer SET url = %s WHERE id = %s", [url, peer])
         hanging, at_a, at_b = [
-            await stack.enter_async_context(handed_over(rooms, clear=False)) for _ in range(3)
+            await stack.enter_async_context(handed_over(rooms)) for _ in range(3)
         ]
         hanging.hand_over(peer=str(peer))
         for scene in (at_a, at_b):

@@ -175,14 +175,11 @@ class Handing:
 
 
 @asynccontextmanager
-async def handed_over(
-    rooms: Rooms, transport: str = "udp", *, clear: bool = True
-) -> AsyncIterator[Handing]:
-    """Have a chat open at the transferor, the queues empty; watch its custody until the end."""
+async def handed_over(rooms: Rooms, transport: str = "udp") -> AsyncIterator[Handing]:
+    """Have a chat open at the transferor once all serve; watch its custody until the end."""
     app = rooms.app(transport, timers=INSISTENT)
-    for room in rooms if clear else ():
+    for room in rooms:
         await eventually(lambda r=room: is_serving(rooms, r), f"{room.name} serves", WITHIN)
-        room.clear_queue()
     async with app, at_work(rooms.transferor) as desk:
         watch = CustodyWatch(rooms, app.call_id)
         scene = Handing(rooms, app, watch, desk)
