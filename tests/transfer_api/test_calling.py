@@ -115,11 +115,11 @@ def test_a_negotiation_that_may_be_answered_in_a_while_is_asked_again(
         assert peer.bodies()[0] == peer.bodies()[1]
 
 
-def test_a_negotiation_is_asked_three_times_at_most(leaving: Leaving):
+def test_a_negotiation_is_asked_six_times_at_most(leaving: Leaving):
     leaving.request()
     with asked(leaving, hang_up) as peer:
         peer.call_until("failed")
-        assert len(peer.server.requests) == 3
+        assert len(peer.server.requests) == 6
 
 
 @pytest.mark.parametrize("answer", [silence, drip])

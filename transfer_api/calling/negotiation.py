@@ -20,8 +20,8 @@ from transfer_api.calling.asking import post, written
 from transfer_api.calling.counterparts import Counterpart
 from transfer_api.calling.recording import until_done
 
-# Who asks has to know soon: three attempts outlast a restart of the peer's.
-MOST_ATTEMPTS = 3
+# Enough for a restart of the peer's interface; who asks has to know soon.
+MOST_ATTEMPTS = 6
 PAUSE = timedelta(seconds=1)
 NO_AGREEMENT = "there is no agreement with this control room any more"
 
