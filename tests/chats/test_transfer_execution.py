@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chats.models import Relay, Transfer
+from chats.models import Note, Relay, Transfer
 from chats.services.transfers.calls import claim_calls, free_calls, renew_calls
 from chats.services.transfers.executed import (
     record_answer_lost,
@@ -50,6 +50,21 @@ def not_sent(leaving: Leaving) -> None:
         now=leaving.now,
         retry_at=leaving.now + timedelta(seconds=1),
     )
+
+
+def test_a_snapshot_tells_everybody_after_us_why_we_gave_the_chat_away(leaving: Leaving):
+    leaving.asking()
+    Transfer.objects.update(reason="A boat is in distress.")
+    for _ in range(2):  # nothing of the first has left: a new snapshot
+        body = record_snapshot(
+            transfer_id=leaving.transfer_id,
+            write=lambda transfer: ";".join(
+                Note.objects.filter(chat=transfer.chat).values_list("text", flat=True)
+            ).encode(),
+            now=leaving.now,
+        )
+        assert body == b"A boat is in distress."
+        not_sent(leaving)
 
 
 def test_a_snapshot_is_committed_with_its_window_before_it_is_sent(leaving: Leaving):

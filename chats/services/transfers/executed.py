@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from chats.models import Chat, OutboxEntry, Session, Transfer, TransferState
+from chats.models import Chat, Note, OutboxEntry, Session, Transfer, TransferState
 from chats.services.chain import SYSTEM, append_event
 from chats.services.errands import storable_cause
 from chats.services.transfers.attempts import (
@@ -55,6 +55,7 @@ def record_snapshot(
         if chat.session != Session.TRANSFERRING or stop_of_app(transfer):
             return None
         _set_window(transfer, now)
+        _note_reason(chat, transfer)
         body = write(transfer)
         _store(chat, transfer, body, now)
         return body
@@ -121,6 +122,14 @@ def record_not_sent(*, transfer_id: int, cause: str, now: datetime, retry_at: da
             execution_sha256=None,
             executed_at=None,
             execution_expires_at=None,
+        )
+
+
+def _note_reason(chat: Chat, transfer: Transfer) -> None:
+    """Keep why we give the chat away where all that have it later can read it."""
+    if transfer.reason:
+        Note.objects.get_or_create(
+            chat=chat, at=transfer.requested_at, text=transfer.reason, origin=""
         )
 
 
