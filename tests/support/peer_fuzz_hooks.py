@@ -6,7 +6,6 @@ CallIds, one a line, whose negotiation has been accepted.
 """
 
 import base64
-import binascii
 import hashlib
 import os
 import random
@@ -65,7 +64,7 @@ def _digest(attachment: Any) -> None:
     if isinstance(content, str):
         try:
             decoded = base64.b64decode(content, validate=True)
-        except binascii.Error:
+        except ValueError:
             return
         attachment["Sha256"] = hashlib.sha256(decoded).hexdigest()
         attachment["Size"] = len(decoded)
