@@ -232,7 +232,7 @@ async def test_a_declined_offer_leaves_the_chat_where_it_is(rooms):
             lambda f: f.get("ev") == "transfer-declined" and f.get("chat") == chat
         )
         await talk(app, here, a, "Noch immer da")
-    assert refused["data"]["cause"] == "Kein Platz"
+    assert refused["card"]["transfer"]["cause"] == "Kein Platz"
     assert app.failures == []
     assert not [m for m in app.received if m.msg_type in OF_TRANSFERS]
     assert rooms.custody(app.call_id) == {"a"}

@@ -183,9 +183,10 @@ async def test_a_transfer_that_comes_to_nothing_says_why_and_gives_the_chat_back
     stage: Stage = await on_stage([mine], peers=[TIROL])
     await stage.choose("1")
     page = stage.page
+    strip = page.locator(STRIP)
+    await expect(strip).to_be_visible()  # the console knows what stood there before
     await page.locator("#composer-text").evaluate("(e) => { e.focus(); }")
     await stage.tell(moved(mine, state, cause=cause))
-    strip = page.locator(STRIP)
     await expect(strip).to_contain_text(words)
     await expect(strip).to_have_attribute("data-state", "failed")
     await expect(page.locator("#announce-at-once")).to_contain_text(words)
@@ -198,6 +199,8 @@ async def test_a_transfer_that_comes_to_nothing_says_why_and_gives_the_chat_back
 async def test_a_chat_that_comes_back_unseen_is_marked_until_looked_at(on_stage):
     mine = card("1", session="transferring", transfer=transfer("executing"))
     stage: Stage = await on_stage([mine, card("2")], peers=[TIROL])
+    await stage.choose("1")
+    await expect(stage.page.locator(STRIP)).to_be_visible()
     await stage.choose("2")
     after = {**mine, "seq": 2, "session": "open", "transfer": transfer("failed", cause="503")}
     await stage.tell(live("transfer-failed", after, {"target": URI, "cause": "503"}))
@@ -213,8 +216,9 @@ async def test_uncertain_custody_is_said_shown_and_marked_with_what_to_do(on_sta
     stage: Stage = await on_stage([mine, card("2")], peers=[TIROL])
     await stage.choose("1")
     page = stage.page
-    await stage.tell(moved(mine, "uncertain", session="transferring"))
     strip = page.locator(STRIP)
+    await expect(strip).to_be_visible()
+    await stage.tell(moved(mine, "uncertain", session="transferring"))
     await expect(strip).to_have_attribute("data-state", "uncertain")
     await expect(strip.locator("svg")).to_be_visible()  # not by colour alone
     await expect(strip).to_contain_text("Custody uncertain")
@@ -241,6 +245,7 @@ async def test_the_time_runs_on_screen_and_is_announced_once_when_it_is_short(on
                 .observe(document.getElementById(id), { childList: true });
         }
     }"""
+    await expect(page.locator(STRIP)).to_be_visible()
     await page.evaluate(spoken)
     await stage.tell(moved(mine, "accepted", atOnce=False, expiresAt=at(12)))
     until = page.locator("#transfer-until")

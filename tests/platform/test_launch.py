@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -56,10 +57,14 @@ def test_the_supervisor_listens_on_a_unix_socket_alone_and_takes_any_path(tmp_pa
     assert "100% of it" not in text
 
 
-def test_the_supervisor_reads_back_the_paths_that_were_written(tmp_path: Path):
+def test_the_supervisor_reads_back_the_paths_that_were_written(
+    tmp_path: Path, request: pytest.FixtureRequest
+):
     """Red while the percent sign of a log file, which supervisor expands twice, is doubled once."""
     environment = _environment(tmp_path)
     (environment.state_dir / "log").mkdir()
+    environment.runtime_dir.mkdir(parents=True, exist_ok=True)
+    request.addfinalizer(lambda: shutil.rmtree(environment.runtime_dir))
     options = ServerOptions()
     options.realize(["-n", "-c", str(write_configuration(environment))])
     configs = [
