@@ -4,8 +4,8 @@
 and leaves the name in the file as proof that it did. With `<name>:<file>:<other file>` that is the
 first time once the other file exists. With `<name>:<file>:<other file>:hold` the thread waits there
 instead, as long as the other file exists: the test kills somebody else meanwhile. With
-`*:<file>:<other file>` the other file says what is asked for, `<name>` or `<name> hold`, so that one
-running instance serves many tests. Nothing happens without the variable.
+`*:<file>:<other file>` the other file says what is asked for, `<name>` or `<name> hold`, so that
+one running instance serves many tests. Nothing happens without the variable.
 """
 
 import os
