@@ -45,6 +45,7 @@ async def test_a_text_that_fails_in_another_chat_is_told_and_marked_until_looked
     await expect(desk.section("ringing")).to_have_count(1)
     await desk.press("Control+Enter")
     await expect(desk.section("mine")).to_have_count(2)
+    await expect(desk.message("second")).to_have_count(1)  # it is here before answers are held
     await desk.press("Alt+1")
     first.answer_status = 603
     proxy.hold_answers()  # the failure arrives once the other chat is on screen
