@@ -10,6 +10,7 @@ from chats.services.errors import NotRedirecting
 from chats.services.locking import bounded_transaction, lock_own_chat
 from chats.services.message_types import START, STOP_REDIRECT
 from chats.services.outbox import cancel_waiting, queue_message, wake_readers_and_outbox
+from chats.services.reopening import open_here_again
 from psap.models import Psap, User
 
 
@@ -30,18 +31,7 @@ def reactivate(*, chat: Chat, cause: str, actor: str, now: datetime) -> None:
     """
     cancel_waiting(chat=chat, types=(STOP_REDIRECT,), cause="redirect-failed", now=now)
     target, chat.gone_to = chat.gone_to, ""
-    chat.session, chat.session_due = Session.OPEN, None
-    chat.ended_by = chat.ended_at = None
-    if chat.disposition is not None:
-        chat.disposition = chat.closed_at = chat.owner = chat.lease_until = None
-    if chat.owner_id is None and chat.ringing_since is None:
-        chat.ringing_since = now
-    chat.save(
-        update_fields=[
-            "gone_to", "session", "session_due", "ended_by", "ended_at", "disposition", "closed_at",
-            "owner", "lease_until", "ringing_since",
-        ]
-    )  # fmt: skip
+    chat.save(update_fields=["gone_to"])
     append_event(
         chat_id=chat.pk,
         kind="redirect-failed",
@@ -49,7 +39,7 @@ def reactivate(*, chat: Chat, cause: str, actor: str, now: datetime) -> None:
         actor=actor,
         data={"target": target, "cause": cause},
     )
-    append_event(chat_id=chat.pk, kind="session-reopened", at=now, actor=actor, data={})
+    open_here_again(chat=chat, actor=actor, now=now)
     greeting = (Psap.objects.first() or Psap()).greeting
     queue_message(chat=chat, msg_type=START, text=greeting, author=None, now=now)
     transaction.on_commit(wake_readers_and_outbox)

@@ -11,11 +11,23 @@ from typing import Any
 from django.db.models import QuerySet
 
 from chats import wakeup
-from chats.models import UNDER_WAY, Chat, DeliveryStatus, Direction, Message, Transfer, TransferSide
+from chats.models import (
+    UNDER_WAY,
+    Chat,
+    DeliveryStatus,
+    Direction,
+    Message,
+    Transfer,
+    TransferSide,
+    TransferState,
+)
 from chats.services.errands import storable_cause
 from chats.services.locking import bounded_transaction, lock_chat
 from chats.services.message_types import STOP
 from chats.services.transfers.machine import Happening, following
+
+ASKING = (TransferState.EXECUTING, TransferState.UNCERTAIN)
+"""The execution is asked for, and its outcome is open."""
 
 ACCEPTED = 202
 NOT_ASSERTED = "not-asserted"

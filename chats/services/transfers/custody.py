@@ -22,6 +22,7 @@ from chats.services.chain import SYSTEM, append_event
 from chats.services.errors import ChatBusy, NoTransfer
 from chats.services.outbox import cancel_waiting
 from chats.services.transfers.attempts import (
+    ASKING,
     call_again,
     is_acknowledged,
     locked_attempt,
@@ -36,7 +37,6 @@ from psap.models import Peer
 
 OK, ASK_AGAIN, CONFLICT = 200, 202, 409
 ON_ITS_WAY = (DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.DEFERRED)
-ASKING = (TransferState.EXECUTING, TransferState.UNCERTAIN)
 HERE = (Session.OPEN, Session.STOPPED, Session.TRANSFERRING, Session.ARRIVING)
 THEIRS_IS_LATER = "the app follows the other control room"
 

@@ -14,6 +14,7 @@ from chats.models import Chat, Note, OutboxEntry, Session, Transfer, TransferSta
 from chats.services.chain import SYSTEM, append_event
 from chats.services.errands import storable_cause
 from chats.services.transfers.attempts import (
+    ASKING,
     call_again,
     locked_attempt,
     move,
@@ -27,7 +28,6 @@ from chats.services.transfers.reactivation import reactivate
 from chats.services.transfers.supersede import supersede_earlier
 from psap.models import Psap
 
-ASKING = (TransferState.EXECUTING, TransferState.UNCERTAIN)
 SHORTEST_EXPIRY = 10
 """Seconds; Annex A.3 allows no less."""
 BEGUN_ANEW = "the app has started here again"

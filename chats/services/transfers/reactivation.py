@@ -12,6 +12,7 @@ from chats.models import Chat, DeliveryStatus, EndedBy, Message, OutboxEntry, Se
 from chats.services.chain import CALLER, append_event
 from chats.services.message_types import START_TRANSFER, STOP_TRANSFER
 from chats.services.outbox import cancel_waiting, queue_message, wake_readers_and_outbox
+from chats.services.reopening import open_here_again
 from chats.services.transfers.attempts import (
     move,
     put,
@@ -58,7 +59,7 @@ def reactivate(
     if chat.session == Session.TRANSFERRING and stopped is not None:
         _stop(chat, stopped)
     elif chat.session == Session.TRANSFERRING:
-        _open(chat, actor, now)
+        open_here_again(chat=chat, actor=actor, now=now)
     if stalled or again:
         put(transfer, start_message=_greet(chat, transfer, now))
     elif asked:  # nothing of ours says whom the app follows: the peer is asked
@@ -83,22 +84,6 @@ def _stop(chat: Chat, by: Message) -> None:
     chat.save(update_fields=["session", "session_due", "ended_by", "ended_at"])
     stopped = {"endedBy": EndedBy.CALLER.value}
     append_event(chat_id=chat.pk, kind="session-stopped", at=by.at, actor=CALLER, data=stopped)
-
-
-def _open(chat: Chat, actor: str, now: datetime) -> None:
-    chat.session, chat.session_due = Session.OPEN, None
-    chat.ended_by = chat.ended_at = None
-    if chat.disposition is not None:
-        chat.disposition = chat.closed_at = chat.owner = chat.lease_until = None
-    if chat.owner_id is None and chat.ringing_since is None:
-        chat.ringing_since = now
-    chat.save(
-        update_fields=[
-            "session", "session_due", "ended_by", "ended_at", "disposition", "closed_at", "owner",
-            "lease_until", "ringing_since",
-        ]
-    )  # fmt: skip
-    append_event(chat_id=chat.pk, kind="session-reopened", at=now, actor=actor, data={})
 
 
 def _greet(chat: Chat, transfer: Transfer, now: datetime) -> Message:
