@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from chats.models import Transfer, TransferSide, TransferState
+from chats.services.transfers.attempts import ASKING
 
 LEASE = timedelta(seconds=8)
 # Until when a peer is told about custody.
@@ -93,6 +94,6 @@ def _due_call(
     if side == TransferSide.OUT and state == TransferState.NEGOTIATING:
         give_up_at = requested_at + timedelta(seconds=answer_time)
         return DueCall(pk, CallKind.NEGOTIATION, peer_id, attempts, give_up_at)
-    if side == TransferSide.OUT and state in (TransferState.EXECUTING, TransferState.UNCERTAIN):
+    if side == TransferSide.OUT and state in ASKING:
         return DueCall(pk, CallKind.EXECUTION, peer_id, attempts, due_at or now)
     return DueCall(pk, CallKind.CUSTODY, peer_id, attempts, (ended_at or now) + CUSTODY_PATIENCE)

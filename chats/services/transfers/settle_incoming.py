@@ -20,7 +20,7 @@ from chats.models import (
 from chats.services.chain import SYSTEM, Happened, append_event, append_events
 from chats.services.message_types import START_TRANSFER
 from chats.services.outbox import cancel_waiting
-from chats.services.transfers.attempts import move, wake_worker_and_readers
+from chats.services.transfers.attempts import ASKING, move, wake_worker_and_readers
 from chats.services.transfers.machine import Happening
 from chats.services.transfers.offers import NOBODY_ANSWERED, expire_offer
 
@@ -41,7 +41,7 @@ def settle_incoming(
     """
     if transfer.state in (TransferState.OFFERED, TransferState.ACCEPTED):
         return _settle_offer(transfer, now)
-    if chat is None or transfer.state not in (TransferState.EXECUTING, TransferState.UNCERTAIN):
+    if chat is None or transfer.state not in ASKING:
         return False
     start = Message.objects.select_for_update().get(pk=transfer.start_message_id or 0)
     if _has_followed(chat, start):

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from chats.models import Chat, Transfer, TransferSide, TransferState
-from chats.services.transfers.attempts import move, put, rows
+from chats.models import Chat, Transfer, TransferSide
+from chats.services.transfers.attempts import ASKING, move, put, rows
 from chats.services.transfers.machine import Happening
 
 LATER = "a later transfer decides"
@@ -17,10 +17,7 @@ def supersede_earlier(*, chat: Chat, transfer: Transfer, now: datetime) -> None:
     """
     earlier = rows().filter(chat=chat, pk__lt=transfer.pk).select_for_update(no_key=True)
     for old in earlier.order_by("pk"):
-        if old.side == TransferSide.IN and old.state in (
-            TransferState.EXECUTING,
-            TransferState.UNCERTAIN,
-        ):
+        if old.side == TransferSide.IN and old.state in ASKING:
             move(old, Happening.LET_GO, now=now, cause=LATER)
         elif old.due_at is not None or old.call_due_at is not None:
             put(old, due_at=None, call_due_at=None, lease_until=None, lease_holder="")
