@@ -136,6 +136,16 @@ async def test_the_focus_stays_in_the_queue_when_the_focused_offer_goes(on_stage
     await expect(page.locator(".offer-accept").first).to_be_focused()
 
 
+async def test_the_focus_stays_on_an_offer_that_moves_up(on_stage):
+    """Whoever is about to press Enter there is not thrown to the top of the page."""
+    stage: Stage = await on_stage([card("1")], offers=[offer(1), offer(2)])
+    page = stage.page
+    await page.locator('[data-offer="2"] .offer-accept').focus()
+    await stage.tell(offers(offer(1, "accepted", by=BERTA, dueAt=at(60)), offer(2)))
+    await expect(page.locator(".offer").first).to_have_attribute("data-offer", "2")
+    await expect(page.locator('[data-offer="2"] .offer-accept')).to_be_focused()
+
+
 def arriving(chat: str = "2", **said: Any) -> Json:
     return card(chat, session="arriving", cameFrom=URI, **said)
 
