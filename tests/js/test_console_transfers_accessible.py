@@ -1,7 +1,7 @@
 """Every state of transfers and offers against the rules of axe-core: light, dark and zoomed."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.e2e.test_console_accessible import SCHEMES, WIDER_THAN_THE_PAGE, violations
 from tests.support.stage import (
@@ -141,13 +141,20 @@ async def test_by_the_keyboard_alone_an_offer_is_answered_and_a_transfer_handed_
     page = stage.page
     await stage.choose("1")
     for name, do in (("Hand over now", "hand-over"), ("Accept the chat", "accept-offer")):
+        await expect(page.get_by_role("button", name=name).first).to_be_visible()
         await page.locator("#queue .card-open").first.focus()
-        for _ in range(40):
-            await page.keyboard.press("Tab")
-            focused = await page.evaluate(
-                "document.activeElement.ariaLabel ?? document.activeElement.textContent"
-            )
-            if focused.startswith(name):
-                break
+        assert await tabbed_to(page, name), f"Tab never comes to “{name}”"
         await page.keyboard.press("Enter")
         await stage.asked_for(do)
+
+
+async def tabbed_to(page: Page, name: str) -> bool:
+    """Press Tab until what begins with a name has the focus; returns whether that came."""
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        focused: str = await page.evaluate(
+            "document.activeElement.ariaLabel ?? document.activeElement.textContent"
+        )
+        if focused.startswith(name):
+            return True
+    return False
