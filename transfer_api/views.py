@@ -184,7 +184,7 @@ def _date_of(request: HttpRequest) -> datetime | None:
     """Return the request's Date (RFC 9110 6.6.1); None without one that can be read."""
     try:
         date = parsedate_to_datetime(request.headers.get("Date", ""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return date if date.tzinfo else None
 

@@ -196,6 +196,20 @@ def test_an_execution_without_a_negotiation_gets_403(peer: PeerConnection):
     assert "negotiation" in answer.json["detail"]
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 99999999999 Jan 2026 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999",
+        "yesterday",
+    ],
+)
+def test_a_date_that_is_none_is_passed_over(peer: PeerConnection, date: str):
+    """It only says what the peer's clock shows; SnapshotAt may say it too."""
+    assert peer.post("execution", execution("never:negotiated"), date=date).status == 403
+
+
 def test_custody_of_what_never_passed_between_us_gets_403(peer: PeerConnection):
     assert peer.post("custody", {"CallId": "never:seen", "MessageId": 3}).status == 403
 
