@@ -46,12 +46,15 @@ class Work:
     async def do(
         self, peer_id: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Do something for a peer; raises Problem 503 when it must wait, OutcomeOpen."""
+        """Do something for a peer; raises OutcomeOpen where rows are held or the database is gone.
+
+        Whoever holds them may be doing the same: of two executions alike one commits.
+        """
         async with self._shares[peer_id]:
             try:
                 return await self._slow.run(function, *args, **kwargs)
             except ChatBusy as error:
-                raise not_now(BUSY) from error
+                raise OutcomeOpen(BUSY) from error
             except (DatabaseFailure, TimeoutError) as error:
                 raise OutcomeOpen(OPEN) from error
 
