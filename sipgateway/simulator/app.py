@@ -22,6 +22,7 @@ TAKES_UP = lmpe.STARTS
 FORBIDDEN = 403
 ACCEPTED = 202
 LONGEST_STALL = 90.0
+PATIENCE = 15.0
 Follows = Literal["from", "reply-to", ""]
 
 
@@ -152,7 +153,7 @@ class SimulatedApp:
     async def wait_for(
         self,
         predicate: Callable[[Received], bool],
-        timeout: float = 5.0,  # noqa: ASYNC109 - every caller wants one
+        timeout: float = PATIENCE,  # noqa: ASYNC109 - every caller wants one
         *,
         after: int = 0,
     ) -> Received:
@@ -173,7 +174,7 @@ class SimulatedApp:
     async def wait_for_type(
         self,
         msg_type: int,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = PATIENCE,  # noqa: ASYNC109
     ) -> Received:
         """Return the first message of that type; raises TimeoutError."""
         return await self.wait_for(lambda message: message.msg_type == msg_type, timeout)

@@ -20,13 +20,14 @@ from tests.support.rooms import (
     open_chat,
 )
 
-HANDED_OVER = 15.0
+HANDED_OVER = 30.0
+LONG = 60  # seconds for an execution whose outcome a test looks at while it is open
 SAME_OF_A_MESSAGE = ("direction", "type", "msgId", "text", "at", "role", "parts")
 
 
 @pytest.fixture(scope="module")
 def rooms() -> Iterator[Rooms]:
-    with control_rooms("a", "b", "c") as rooms:
+    with control_rooms("a", "b", "c", execution_time=LONG) as rooms:
         yield rooms
         assert sum(room.verify_all() for room in rooms) > 0
 
