@@ -8,6 +8,7 @@ import logging
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 
+from sipgateway.app_addresses import why_not_called
 from sipgateway.configuration import Configuration
 from sipgateway.flows import Flow, Flows
 from sipgateway.tcp import Buffers, StreamIntake, TcpListener
@@ -137,6 +138,10 @@ class Listeners:
         )
         ports = (port for port, listener in listeners.items() if listener.trunk == flow.trunk)
         return next(ports, default)
+
+    def why_not_called(self, host: str, port: int) -> str:
+        """Say why no app is called at an address, "" for nothing against it (docs/sip.md)."""
+        return why_not_called(host, port, bound=self._host, ports={*self._plain, *self._tls})
 
     def close(self) -> None:
         """Stop listening everywhere."""

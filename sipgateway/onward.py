@@ -133,6 +133,7 @@ class Onward:
                 relay.target,
                 trunk=relay.trunk,
                 exposed=lambda transport: self._exposed(relay.chat_id, transport),
+                of_stranger=False,  # one of the URIs of a peer, as the administrator wrote it
             )
             self._relayed_over(relay, flow)
             status, cause = await self._send(relay, flow)

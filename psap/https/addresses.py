@@ -24,6 +24,7 @@ class Reach(Enum):
 
     PUBLIC = "public"
     PRIVATE_TOO = "private too"  # an administrator has listed the host as one inside
+    NEIGHBOURS = "private too, but not this machine"
     ANYWHERE = "anywhere"  # the administrator wrote the URL
 
 
@@ -84,7 +85,9 @@ def _may_reach(ip: Address, reach: Reach) -> bool:
     if ip.is_multicast or ip.is_unspecified or ip.is_link_local:
         return False  # link-local: where clouds hand out credentials
     if isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local:
-        return reach is Reach.PRIVATE_TOO  # fec0::/10, which Python takes for global
+        return reach is not Reach.PUBLIC  # fec0::/10, which Python takes for global
+    if reach is Reach.NEIGHBOURS:
+        return not ip.is_loopback and not ip.is_reserved
     if reach is Reach.PRIVATE_TOO:
         return ip.is_loopback or not ip.is_reserved
     return ip.is_global and not ip.is_private and not ip.is_reserved
