@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -69,7 +68,7 @@ def measure_transfer(plan: TransferPlan) -> dict[str, Any]:
                 _manage(room, "devca", str(certificates), "--install")
             peer = _introduce(ours, theirs)
             _introduce(theirs, ours)
-            _wait_until_served(theirs)
+            _wait_until_served(ours)
             with _call_taker(ours) as call_taker:
                 result = asyncio.run(_measure(plan, ours, call_taker, peer))
     finally:
@@ -209,15 +208,14 @@ def _introduce(room: Environment, other: Environment) -> int:
 
 
 def _wait_until_served(room: Environment) -> None:
-    """Wait until the interface for peers has found its certificate."""
+    """Wait until the other room's interface shows the certificate that was just installed."""
     deadline = time.monotonic() + SERVES_WITHIN
     while True:
         try:
-            return socket.create_connection((HOST, room.peer_port), 1).close()
-        except OSError as error:
+            return _manage(room, "peer", "check", PEER)
+        except BenchError:
             if time.monotonic() > deadline:
-                raise BenchError("the peer's interface does not answer") from error
-            time.sleep(0.1)
+                raise
 
 
 def _manage(room: Environment, *arguments: str) -> None:
