@@ -52,6 +52,16 @@ async def test_an_offer_rings_at_the_top_with_who_why_since_when_and_until_when(
     await expect(page).to_have_title("Leitstand")
 
 
+async def test_offers_push_no_part_of_the_queue_out_of_sight(on_stage):
+    mine = [card(str(number)) for number in range(1, 6)]
+    ringing = card("6", owner=None, answeredAt=None, ringingSince=at(-12))
+    stage: Stage = await on_stage([*mine, ringing], offers=[offer(1), offer(2), offer(3)])
+    page = stage.page
+    await expect(page.locator(".offer")).to_have_count(3)
+    for part in ('[data-offer="1"] .offer-accept', '[data-chat="6"] .card-answer', "#tests-open"):
+        await expect(page.locator(part)).to_be_in_viewport(ratio=1)
+
+
 async def test_the_alarm_sounds_for_an_offer_and_ends_with_it(on_stage):
     stage: Stage = await on_stage([card("1")])
     page = stage.page
