@@ -36,13 +36,20 @@ import psycopg
 
 from psap.credentials import read_credentials
 from psap.project.environment import PROJECT_ROOT, Environment, read_environment
-from psap.project.launch.supervision import SERVERS, Supervisor, control_socket
+from psap.project.launch.supervision import (
+    SERVERS,
+    Supervisor,
+    SupervisorSilent,
+    control_socket,
+)
 from tests.support.ports import free_ports
 from tests.support.processes import descendants
 
 LAUNCHER = (sys.executable, "-m", "psap.project.launch")
 OWN_VARIABLES = ("PSAP_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
 START_SECONDS = 90.0
+ANSWER_SECONDS = 20.0
+LOOK_AGAIN = 0.02
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
@@ -50,7 +57,7 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(LOOK_AGAIN)
 
 
 def instance_variables(state_dir: Path, ports: Sequence[int]) -> dict[str, str]:
@@ -97,10 +104,19 @@ class Instance:
 
     def pids(self) -> dict[str, int]:
         """Return the pid of each program by its name, 0 while it is down."""
-        code = self.process.poll()
-        assert code is None, f"the launcher ended with {code}: {self.output}"
-        statuses = Supervisor(control_socket(self.environment)).statuses()
-        return {name: status.pid for name, status in statuses.items()}
+        supervisor = Supervisor(control_socket(self.environment))
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            code = self.process.poll()
+            assert code is None, f"the launcher ended with {code}: {self.output}"
+            try:
+                statuses = supervisor.statuses()
+            except SupervisorSilent:  # it gives up after a second, which a busy machine may take
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(LOOK_AGAIN)
+            else:
+                return {name: status.pid for name, status in statuses.items()}
 
     def kill(self, program: str, number: int = signal.SIGKILL) -> int:
         """Send a signal to a program (by default SIGKILL) and return the pid that got it."""
