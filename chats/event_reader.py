@@ -133,7 +133,7 @@ async def _complete(connection: Connection, events: list[EventRow]) -> EventBatc
     )
 
 
-_BRINGS_DATA = ("message-received", "message-imported", "data-fetched")
+_BRINGS_DATA = ("message-received", "message-imported", "message-supplemented", "data-fetched")
 
 
 def _has_data(event: EventRow) -> bool:

@@ -86,7 +86,7 @@ class _Brought:
 
 
 _Source = tuple[str, int]
-_MESSAGES = ("message-received", "message-imported")
+_MESSAGES = ("message-received", "message-imported", "message-supplemented")
 _RELAYS = {"message-relayed": "relayed", "relay-failed": "failed"}
 
 

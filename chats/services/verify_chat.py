@@ -1,7 +1,7 @@
 """Verifying a chat's record: the chain from its first event, and all content against it."""
 
 import hashlib
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -27,6 +27,7 @@ ERASED = "erased"
 TRUNCATED = "truncated"
 FETCHED = ("location-fetched", "data-fetched")
 NOTED = "note-imported"
+SUPPLEMENTED = "message-supplemented"
 # Kinds of event that tell of a message, and its direction where the kind says it.
 TOLD = {
     "message-received": Direction.IN.value,
@@ -103,8 +104,12 @@ def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
             "parts", "fixes", "additional_data"
         )
     }
-    fetched, notes = _Fetched(chat), _Notes(chat)
+    readings, fetched, notes = _Readings(messages.values(), events), _Fetched(chat), _Notes(chat)
     for event in events:
+        if event.kind == SUPPLEMENTED:
+            if fault := readings.fault(event):
+                yield BrokenLink(event.seq, fault)
+            continue
         if event.kind == NOTED:
             if fault := notes.fault(event):
                 yield BrokenLink(event.seq, fault)
@@ -118,7 +123,7 @@ def _content(chat: Chat, events: list[ChatEvent]) -> Iterator[BrokenLink]:
         message = messages.pop(event.message_id or 0, None)
         if message is None:
             yield BrokenLink(event.seq, f"message {event.message_id} is missing or told twice")
-        elif fault := _fault(message, event):
+        elif fault := _fault(message, event) or readings.own_fault(message, event):
             yield BrokenLink(event.seq, f"message {message.pk}: {fault}")
     for message in messages.values():
         yield BrokenLink(0, f"message {message.pk} stands in no event")
@@ -151,19 +156,59 @@ def _fault(message: Message, event: ChatEvent) -> str | None:
     for part in parts:
         if not _holds(part):
             return f"the content of part {part.position} is not the recorded one"
-    if ERASED not in message.flags and _readings(message) != data.get("readingsSha256"):
-        return "its positions or additional data are not the recorded ones"
     return None
 
 
-def _readings(message: Message) -> str | None:
-    fixes = sorted(
-        (fix for fix in message.fixes.all() if fix.reference_id is None), key=lambda fix: fix.pk
-    )
-    blocks = sorted(
-        (block for block in message.additional_data.all() if block.reference_id is None),
-        key=lambda block: block.pk,
-    )
+class _Readings:
+    """What was read out of messages, in the order of the events that tell of it.
+
+    The first rows of a message came with it; the last ones came later, by as many as the events
+    say that supplement it.
+    """
+
+    def __init__(self, messages: Iterable[Message], events: Iterable[ChatEvent]) -> None:
+        self._fixes: dict[int, deque[LocationFix]] = {}
+        self._blocks: dict[int, deque[AdditionalData]] = {}
+        self._erased: set[int] = set()
+        for message in messages:
+            fixes = (fix for fix in message.fixes.all() if fix.reference_id is None)
+            blocks = (one for one in message.additional_data.all() if one.reference_id is None)
+            self._fixes[message.pk] = deque(sorted(fixes, key=lambda fix: fix.pk))
+            self._blocks[message.pk] = deque(sorted(blocks, key=lambda block: block.pk))
+            if ERASED in message.flags:
+                self._erased.add(message.pk)
+        self._later: Counter[tuple[int, str]] = Counter()
+        for event in events:
+            if event.kind == SUPPLEMENTED:
+                for name in ("fixes", "blocks"):
+                    self._later[event.message_id or 0, name] += event.data[name]
+
+    def own_fault(self, message: Message, event: ChatEvent) -> str | None:
+        """Compare what a message brought itself with the event that tells of the message."""
+        fixes, blocks = self._fixes[message.pk], self._blocks[message.pk]
+        digest = _digest(
+            _take(fixes, len(fixes) - self._later[message.pk, "fixes"]),
+            _take(blocks, len(blocks) - self._later[message.pk, "blocks"]),
+        )
+        if message.pk in self._erased or digest == event.data.get("readingsSha256"):
+            return None
+        return "its positions or additional data are not the recorded ones"
+
+    def fault(self, event: ChatEvent) -> str | None:
+        """Compare what another PSAP had beside of a message with the event that tells of it."""
+        pk = event.message_id or 0
+        if pk not in self._fixes:
+            return f"message {pk} is missing"
+        digest = _digest(
+            _take(self._fixes[pk], event.data["fixes"]),
+            _take(self._blocks[pk], event.data["blocks"]),
+        )
+        if pk in self._erased or digest == event.data.get("readingsSha256"):
+            return None
+        return f"message {pk}: what came for it later is not the recorded one"
+
+
+def _digest(fixes: list[LocationFix], blocks: list[AdditionalData]) -> str | None:
     if not fixes and not blocks:
         return None
     return readings_digest(

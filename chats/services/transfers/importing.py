@@ -1,7 +1,7 @@
 """Importing: the record that a chat had elsewhere, taken over field by field in few statements.
 
-What we know already by its id is left as it is here (chats/services/transfers/foreign_ids.py), so
-that a chat that comes back grows and is not doubled.
+A message that we know already by its id is left as it is here (foreign_ids.py), so that a chat that
+comes back grows and is not doubled; what was fetched for it elsewhere is added (merging.py).
 """
 
 from collections import defaultdict
@@ -40,6 +40,16 @@ from chats.services.transfers.history import (
     HandedNote,
     HandedReference,
 )
+from chats.services.transfers.merging import (
+    Learnt,
+    Places,
+    fresh_data,
+    fresh_fixes,
+    supersede_fetches,
+    supplement,
+    take_contents,
+    without_erased,
+)
 
 # What of a PSAP's message is known for good. Anything else never leaves: it is not ours to send.
 FINAL = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED})
@@ -77,28 +87,36 @@ def import_history(
 
     `own_uri` is our public URI, by which ids of ours are known.
     """
-    known = set(ids_of_messages(chat_id=chat.pk, own_uri=own_uri).values())
-    handed_messages = list(_unknown(handed.messages, known))
+    ours = {name: pk for pk, name in ids_of_messages(chat_id=chat.pk, own_uri=own_uri).items()}
+    known = without_erased(chat=chat, places=ours)
+    handed_messages = list(_unknown(handed.messages, set(ours)))
     rows = _messages(chat, handed_messages, transfer.transfer_from)
     # An id tells one message; what names one that came twice, or none, is on no message of ours.
-    places = {message.id: row for message, row in zip(handed_messages, rows, strict=True)}
-    carried = _Carriage(
-        fixes=_by_message(handed.fixes, places),
-        blocks=_by_message(handed.data, places),
-        references=_by_message(handed.references, places),
-    )
+    new = {message.id: row.pk for message, row in zip(handed_messages, rows, strict=True)}
+    places = {**known, **new}
+    fixes = fresh_fixes(chat=chat, handed=handed.fixes, places=places)
+    blocks = fresh_data(chat=chat, handed=handed.data, places=places)
+    references = [one for one in handed.references if one.message in new]
+    carried = _Carriage(_by_message(fixes), _by_message(blocks), _by_message(references))
     _write_parts(handed_messages, rows)
-    _write_carried(chat, places, handed, now)
+    _write_fixes(chat, places, fixes)
+    _write_data(chat, places, blocks)
+    _write_references(chat, new, references, now)
+    learnt = Learnt(fixes, blocks, handed.references)
     append_events(
         chat_id=chat.pk,
         events=[
-            _imported(message, row, carried, now)
-            for message, row in zip(handed_messages, rows, strict=True)
+            *(
+                _imported(message, row, carried, now)
+                for message, row in zip(handed_messages, rows, strict=True)
+            ),
+            *supplement(chat=chat, transfer=transfer, known=known, learnt=learnt, now=now),
+            *take_contents(chat=chat, transfer=transfer, messages=handed.messages, now=now),
         ],
     )
     notes = _write_notes(chat, handed.notes, transfer.transfer_from, own_uri, now)
     links = _write_links(chat, transfer, handed, now)
-    if links or handed.references:
+    if links or references:
         transaction.on_commit(wake_errands)
     return Imported(len(rows), notes, links)
 
@@ -151,13 +169,10 @@ def _status(message: HandedMessage) -> str:
     return message.status if message.status in FINAL else DeliveryStatus.CANCELLED
 
 
-def _by_message(
-    handed: Iterable[AnyCarried], places: Mapping[str, Message]
-) -> Mapping[str, list[AnyCarried]]:
+def _by_message(handed: Iterable[AnyCarried]) -> Mapping[str, list[AnyCarried]]:
     found: dict[str, list[AnyCarried]] = defaultdict(list)
     for one in handed:
-        if one.message in places:
-            found[one.message].append(one)
+        found[one.message].append(one)
     return found
 
 
@@ -206,14 +221,12 @@ def _write_parts(handed: Sequence[HandedMessage], rows: Sequence[Message]) -> No
     )
 
 
-def _write_carried(
-    chat: Chat, places: Mapping[str, Message], handed: HandedChat, now: datetime
-) -> None:
+def _write_fixes(chat: Chat, places: Places, fixes: Sequence[HandedFix]) -> None:
     LocationFix.objects.bulk_create(
         [
             LocationFix(
                 chat=chat,
-                message=places[fix.message],
+                message_id=places[fix.message],
                 shape=fix.shape,
                 latitude=fix.latitude,
                 longitude=fix.longitude,
@@ -226,34 +239,40 @@ def _write_carried(
                 source=fix.source,
                 at=fix.at,
             )
-            for fix in handed.fixes
-            if fix.message in places
+            for fix in fixes
         ],
         batch_size=AT_ONCE,
     )
+
+
+def _write_data(chat: Chat, places: Places, blocks: Sequence[HandedData]) -> None:
     AdditionalData.objects.bulk_create(
         [
             AdditionalData(
-                chat=chat, message=places[block.message], kind=block.kind, data=dict(block.data)
+                chat=chat,
+                message_id=places[block.message],
+                kind=block.kind,
+                data=dict(block.data),
             )
-            for block in handed.data
-            if block.message in places
+            for block in blocks
         ],
         batch_size=AT_ONCE,
     )
+
+
+def _write_references(
+    chat: Chat, places: Places, references: Sequence[HandedReference], now: datetime
+) -> None:
+    """Have fetched what nobody has fetched yet, each URL once."""
     waiting = set(
         Reference.objects.filter(chat=chat, status__in=WAITING).values_list("kind", "url")
     )
-    named = {
-        (one.kind, one.url): one
-        for one in handed.references
-        if one.message in places and (one.kind, one.url) not in waiting
-    }
+    named = {(one.kind, one.url): one for one in references if (one.kind, one.url) not in waiting}
     Reference.objects.bulk_create(
         [
             Reference(
                 chat=chat,
-                message=places[one.message],
+                message_id=places[one.message],
                 kind=one.kind,
                 purpose=one.purpose,
                 url=one.url,
@@ -302,6 +321,7 @@ def _write_links(chat: Chat, transfer: Transfer, handed: HandedChat, now: dateti
     lacking = BodyPart.objects.filter(Q(content=None), message__chat=chat)
     wanted = {bytes(digest) for digest in lacking.values_list("sha256", flat=True)}
     links = {link.sha256: link for link in handed.links if link.sha256 in wanted}
+    supersede_fetches(chat=chat, digests=links, now=now)
     AttachmentFetch.objects.bulk_create(
         [
             AttachmentFetch(transfer=transfer, url=link.url, sha256=link.sha256, due_at=now)
