@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from chats.models import Transfer
+from chats.models import Chat, Transfer
 from chats.services.errors import ChatError, TextTooLong
 from chats.services.transfers.offers import (
     CHECK_CALL_ID,
@@ -305,6 +305,45 @@ def test_the_peers_rule_accepts_while_few_chats_wait(coming: Coming, anna: User)
     # What anna has accepted is hers now and waits no more.
     coming.peer.auto_accept_limit = 4
     assert coming.ask(call_id=CALL_ID + "5").state == "accepted"
+
+
+def test_no_peer_takes_the_slots_of_another_whatever_it_does_with_its_own(coming: Coming):
+    """Red when all that waits counts for everybody: one peer's flood ended the others' rule."""
+    rule = {"auto_accept": True, "auto_accept_limit": 3}
+    other = make_transferor(name="C", uris="sip:c@c.example.org", **rule)
+    theirs = {"peer": other, "transfer_from": "sip:c@c.example.org"}
+    coming.peer.auto_accept, coming.peer.auto_accept_limit = True, 3
+
+    def one_of_each(number: int) -> tuple[str, str]:
+        offer = coming.ask(call_id=f"{CALL_ID}{number}")
+        return offer.state, coming.ask(call_id=f"{CALL_ID}c{number}", **theirs).state
+
+    for number in range(3):
+        assert coming.ask(call_id=f"{CALL_ID}{number}").state == "accepted"
+    assert one_of_each(3) == ("offered", "accepted")
+    for number in range(3):  # it rings once the app has followed
+        coming.ask(call_id=f"{CALL_ID}{number}")
+        coming.execute(handed_chat(), call_id=f"{CALL_ID}{number}", body=b"%d" % number)
+        coming.answered(200)
+    coming.settle()
+    assert Chat.objects.filter(ringing_since__isnull=False).count() == 3
+    assert one_of_each(4) == ("offered", "accepted")
+    open_chat("help")  # the callers' own count for both
+    assert one_of_each(5) == ("offered", "offered")
+
+
+def test_what_arrives_without_its_app_keeps_its_slot_until_it_is_closed(coming: Coming):
+    """Red when a slot is free again at the expiry: a peer could pile such chats up on our desks."""
+    coming.peer.auto_accept, coming.peer.auto_accept_limit = True, 1
+    coming.ask()
+    coming.execute(handed_chat())
+    coming.answered(None, "sending")
+    coming.settle(21)
+    assert coming.state == "uncertain"
+    closed = coming.chat.pk
+    assert coming.ask(call_id=CALL_ID + "2").state == "offered"
+    Chat.objects.filter(pk=closed).update(disposition="resolved")
+    assert coming.ask(call_id=CALL_ID + "3").state == "accepted"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,8 +1,10 @@
 """Slots: how many chats wait here already, accepted transfers counted (clause 6.3.2)."""
 
 from django.db import connection
+from django.db.models import OuterRef, Q, Subquery
 
 from chats.models import Chat, Transfer, TransferSide, TransferState
+from chats.services.transfers.attempts import ASKING
 from psap.models import Peer
 
 _LOCK_NUMBER = 103_698
@@ -17,19 +19,31 @@ def offers_in_turn() -> None:
 
 def has_free_slot(peer: Peer) -> bool:
     """Whether the peer's auto-accept rule may take one more chat; call `offers_in_turn` before."""
-    return waiting_chats() < peer.auto_accept_limit
+    return waiting_chats(peer) < peer.auto_accept_limit
 
 
-def waiting_chats() -> int:
-    """How many chats ring, or will when their transfer has been executed.
+def waiting_chats(peer: Peer) -> int:
+    """How many chats ring, or will when their transfer has been executed; no other peer's count.
+
+    Else one peer could fill everybody's slots. Those that have arrived and whose app is silent
+    count until somebody closes them: nobody may pile them up on our screens.
 
     A call-taker who has accepted an offer has reserved a slot until it is executed or expires; from
     then on the chat is theirs and takes none.
     """
+    arrivals = Transfer.objects.filter(side=TransferSide.IN)
+    brought = arrivals.filter(chat=OuterRef("pk"), executed_at__isnull=False)
+    brought_by = brought.order_by("-pk").values("peer")[:1]
     ringing = Chat.objects.filter(owner=None, disposition=None, ringing_since__isnull=False)
-    coming = Transfer.objects.filter(side=TransferSide.IN, due_at__isnull=False)
-    accepted = coming.filter(state=TransferState.ACCEPTED)
-    arriving = coming.filter(
-        state=TransferState.EXECUTING, chat__owner=None, chat__ringing_since=None
+    ours = ringing.annotate(brought_by=Subquery(brought_by)).filter(
+        Q(brought_by=None) | Q(brought_by=peer.pk)
     )
-    return ringing.count() + accepted.count() + arriving.count()
+    own = arrivals.filter(peer=peer, due_at__isnull=False)
+    accepted = own.filter(state=TransferState.ACCEPTED)
+    arriving = own.filter(
+        state__in=ASKING,
+        chat__owner=None,
+        chat__ringing_since=None,
+        chat__disposition=None,
+    )
+    return ours.count() + accepted.count() + arriving.count()
