@@ -1,7 +1,8 @@
 """The PSAP itself and the numbers that it answers to."""
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+
+from psap.models.whole_numbers import whole_number
 
 TRANSFER_TEXT = "We are passing you to another control room. Please wait a moment."
 ARRIVAL_TEXT = "You are connected to another control room now. We have read what you wrote."
@@ -24,20 +25,26 @@ class Psap(models.Model):
     )
     greeting = models.TextField(help_text="Text of our automatic start/257 (clause 6.2.2).")
     closing_text = models.TextField(help_text="Proposed text of our stop/258 (clause 6.2.4).")
-    heartbeat_interval = models.PositiveSmallIntegerField(
-        default=15,
-        validators=[MinValueValidator(1), MaxValueValidator(20)],
+    heartbeat_interval = whole_number(
+        15,
+        least=1,
+        most=20,
         help_text="Seconds between our heartbeats in a chat; at most 20 (clause 6.2.5).",
+        in_database=False,
     )
-    lost_after = models.PositiveSmallIntegerField(
-        default=45,
-        validators=[MinValueValidator(5), MaxValueValidator(3600)],
+    lost_after = whole_number(
+        45,
+        least=5,
+        most=3600,
         help_text="Seconds without a sign of life after which a chat counts as lost.",
+        in_database=False,
     )
-    lease = models.PositiveSmallIntegerField(
-        default=12,
-        validators=[MinValueValidator(5), MaxValueValidator(60)],
+    lease = whole_number(
+        12,
+        least=5,
+        most=60,
         help_text="Seconds after which the chats of a desk that went silent ring again.",
+        in_database=False,
     )
 
     test_calls = models.BooleanField(
@@ -56,10 +63,10 @@ class Psap(models.Model):
         db_default=REDIRECT_TEXT,
         help_text="Proposed text of our stop|redirect/274 (clause 6.2.7).",
     )
-    redirect_patience = models.PositiveSmallIntegerField(
-        default=20,
-        db_default=20,
-        validators=[MinValueValidator(5), MaxValueValidator(600)],
+    redirect_patience = whole_number(
+        20,
+        least=5,
+        most=600,
         help_text="Seconds that a redirected app may still be heard here; then we take it back.",
     )
     transfer_text = models.TextField(
@@ -72,22 +79,22 @@ class Psap(models.Model):
         db_default=ARRIVAL_TEXT,
         help_text="Text of our start|transfer/265 to an app whose chat we take over or take back.",
     )
-    stop_patience = models.PositiveSmallIntegerField(
-        default=10,
-        db_default=10,
-        validators=[MinValueValidator(2), MaxValueValidator(60)],
+    stop_patience = whole_number(
+        10,
+        least=2,
+        most=60,
         help_text="Seconds that we wait for the app's answer to a 266; then we keep the chat.",
     )
-    transfer_margin = models.PositiveSmallIntegerField(
-        default=5,
-        db_default=5,
-        validators=[MinValueValidator(1), MaxValueValidator(60)],
+    transfer_margin = whole_number(
+        5,
+        least=1,
+        most=60,
         help_text="Seconds after the expiry of an execution for which its answer is still asked.",
     )
-    largest_transfer = models.PositiveSmallIntegerField(
-        default=20,
-        db_default=20,
-        validators=[MinValueValidator(1), MaxValueValidator(200)],
+    largest_transfer = whole_number(
+        20,
+        least=1,
+        most=200,
         help_text="MiB that a peer's request may have; more gets 413.",
     )
     peer_certificate = models.ForeignKey(

@@ -1,7 +1,8 @@
 """Whom we know beside the callers: other PSAPs, location servers, apps with limits."""
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+
+from psap.models.whole_numbers import whole_number
 
 
 class Peer(models.Model):
@@ -66,28 +67,28 @@ class Peer(models.Model):
         db_default=10,
         help_text="But only while fewer chats than this wait here; accepted transfers count.",
     )
-    offer_time = models.PositiveSmallIntegerField(
-        default=30,
-        db_default=30,
-        validators=[MinValueValidator(5), MaxValueValidator(300)],
+    offer_time = whole_number(
+        30,
+        least=5,
+        most=300,
         help_text="Seconds that its offer rings here before we decline it.",
     )
-    answer_time = models.PositiveSmallIntegerField(
-        default=45,
-        db_default=45,
-        validators=[MinValueValidator(5), MaxValueValidator(330)],
+    answer_time = whole_number(
+        45,
+        least=5,
+        most=330,
         help_text="Seconds that we wait for its answer to our offer.",
     )
-    expiry_time = models.PositiveSmallIntegerField(
-        default=60,
-        db_default=60,
-        validators=[MinValueValidator(10), MaxValueValidator(3600)],
+    expiry_time = whole_number(
+        60,
+        least=10,
+        most=3600,
         help_text="ExpiryTime in seconds: so long an accepted transfer of its may be executed.",
     )
-    execution_time = models.PositiveSmallIntegerField(
-        default=20,
-        db_default=20,
-        validators=[MinValueValidator(10), MaxValueValidator(300)],
+    execution_time = whole_number(
+        20,
+        least=10,
+        most=300,
         help_text="ExpiryTime in seconds of our execution requests: then we take the chat back.",
     )
 
