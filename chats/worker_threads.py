@@ -16,6 +16,9 @@ from django.db import connection, connections
 
 logger = logging.getLogger(__name__)
 
+# Seconds from a look on that found rows held: whoever decides about one has it for an instant.
+PAUSES_WHILE_HELD = (0.02, 0.05, 0.1, 0.3)
+
 
 class WorkerThreads(ABC):
     """Begins in threads what is due; `look` and `wake` may be called from any thread, at any time.
@@ -35,6 +38,10 @@ class WorkerThreads(ABC):
     def _begin_due(self) -> int:
         """Claim what is due and has room, `_begin` each; returns how much that was."""
 
+    def _is_held(self) -> bool:
+        """Whether something is due still, its row held by somebody else at our look."""
+        return False
+
     def look(self) -> int:
         """Begin everything that is due and has room; returns how much. Never waits for a server."""
         if not self._looking.acquire(blocking=False):
@@ -47,11 +54,14 @@ class WorkerThreads(ABC):
 
     def watch(self) -> None:
         """Look whenever woken, and now and then; for ever, in a thread of its own."""
+        held = 0  # looks since the last wake-up at which a row was held
         while True:
-            self._woken.wait(self._look_again)
+            if self._woken.wait(self._pause_after(held)):
+                held = 0
             self._woken.clear()
             try:
                 self.look()
+                held = held + 1 if self._is_held() else 0
             except DatabaseFailure as error:
                 logger.warning("%s cannot be looked up: %s", self._name, error)
             except Exception:  # whatever it is: who watches must go on
@@ -59,6 +69,10 @@ class WorkerThreads(ABC):
             finally:
                 if connection.connection is not None and not connection.is_usable():
                     connection.close()
+
+    def _pause_after(self, held: int) -> float:
+        pauses = dict(enumerate(PAUSES_WHILE_HELD, 1))
+        return pauses.get(held, self._look_again)
 
     def wake(self) -> None:
         """Have the watch look now."""

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from chats import worker_threads
 from chats.models import Chat, Transfer
 from chats.services.transfers.call_off import call_off
 from chats.services.transfers.calls import claim_calls
@@ -17,6 +19,7 @@ from tests.support.asked import ACCEPTED, TAKEN, asked, executing, leave, silenc
 from tests.support.https import HttpRequest, HttpServer
 from tests.support.instance import wait_until
 from tests.support.leaving import Leaving
+from transfer_api.calling import caller as calling
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,6 +114,46 @@ def test_an_outcome_is_written_once_the_chat_is_free(leaving: Leaving):
         assert held.wait(5)
         peer.call_until("done")
         assert len(peer.server.requests) == 1
+
+
+def test_a_call_whose_row_was_held_at_the_wake_up_is_made_once_it_is_free(
+    leaving: Leaving, monkeypatch: pytest.MonkeyPatch
+):
+    """Red when it waits for the next regular look, as the app would: the gateway holds the row for
+    an instant whenever the same wake-up has told it to look.
+    """
+    monkeypatch.setattr(calling, "LOOK_AGAIN", 3600.0)
+    monkeypatch.setattr(worker_threads, "PAUSES_WHILE_HELD", (0.02,) * 3000)
+    executing(leaving)
+    looked, over = threading.Event(), threading.Event()
+
+    class Observed(calling.Caller):
+        def _begin_due(self) -> int:
+            if over.is_set():
+                connection.close()
+                raise SystemExit
+            begun = super()._begin_due()
+            looked.set()
+            return begun
+
+    def watch() -> None:
+        with suppress(SystemExit):
+            caller.watch()
+
+    with asked(leaving, TAKEN) as peer:
+        caller = Observed("test")
+        with transaction.atomic():
+            Transfer.objects.select_for_update().get(pk=leaving.transfer.pk)
+            watching = threading.Thread(target=watch, daemon=True)
+            watching.start()
+            caller.wake()
+            assert looked.wait(10)
+            assert not peer.server.requests
+        wait_until(lambda: leaving.state == "done", 10, "the call is made")
+        wait_until(lambda: caller.running == 0, 10, "it ends")
+        over.set()
+        caller.wake()
+        watching.join(10)
 
 
 def test_one_peer_that_hangs_delays_no_other(leaving: Leaving):

@@ -16,6 +16,7 @@ from django.utils import timezone
 from chats.services.transfers.calls import (
     CallKind,
     DueCall,
+    calls_are_due,
     claim_calls,
     free_calls,
     renew_calls,
@@ -82,8 +83,14 @@ class Caller(WorkerThreads):
             self._freed = True
         return self._begin_calls() + self._begin_fetches()
 
+    def _is_held(self) -> bool:
+        return self._room() > 0 and calls_are_due(now=timezone.now())
+
+    def _room(self) -> int:
+        return MOST_CALLS - self._busy_places().get(_CALLS, 0)
+
     def _begin_calls(self) -> int:
-        room = MOST_CALLS - self._busy_places().get(_CALLS, 0)
+        room = self._room()
         claimed = (
             claim_calls(holder=self._holder, now=timezone.now(), most=room) if room > 0 else []
         )

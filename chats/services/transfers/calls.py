@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.db.models import Q
 
 from chats.models import Transfer, TransferSide, TransferState
 from chats.services.transfers.attempts import ASKING
@@ -57,6 +58,15 @@ def claim_calls(*, holder: str, now: datetime, most: int) -> list[DueCall]:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"now": now, "until": now + LEASE, "holder": holder, "most": most})
         return [_due_call(now, *row) for row in cursor.fetchall()]
+
+
+def calls_are_due(*, now: datetime) -> bool:
+    """Whether calls are due that nobody has: right after a claim somebody else holds their rows.
+
+    Such as the gateway, which the same wake-up has told to look at a transfer.
+    """
+    due = Transfer.objects.filter(call_due_at__lte=now, peer__isnull=False)
+    return due.filter(Q(lease_until=None) | Q(lease_until__lt=now)).exists()
 
 
 def renew_calls(*, holder: str, transfer_ids: Collection[int], now: datetime) -> frozenset[int]:
