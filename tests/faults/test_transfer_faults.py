@@ -16,7 +16,7 @@ from tests.support.fail_point import FailPoint
 from tests.support.handing import Handing, handed_over, quietly
 from tests.support.rooms import Rooms, control_rooms
 
-RESTARTED = 30.0
+RESTARTED = 60.0
 PROGRAMS = ("gateway", "worker", "peerapi", "postgres", "redis", "web", "beat")
 VICTIMS = [(room, program) for program in PROGRAMS for room in "ab"]
 # PSAP_FULL_MATRIX=1: every program at every step.

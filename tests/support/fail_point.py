@@ -13,7 +13,7 @@ from pathlib import Path
 from psap.failpoints import ANY
 from tests.support.eventually import eventually
 
-WITHIN = 30.0
+WITHIN = 60.0
 
 
 class FailPoint:

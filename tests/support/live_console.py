@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.support.instance import Instance
 
 Frame = dict[str, Any]
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 
 def log_in(instance: Instance, username: str) -> str:
