@@ -335,6 +335,38 @@ def test_b_does_not_give_back_a_chat_whose_app_has_just_written(leaving: Leaving
     assert arrived.chat.session == "open"
 
 
+def test_b_keeps_a_chat_that_has_been_here_for_long_while_its_app_writes_to_it(leaving: Leaving):
+    """Red when any larger MsgId takes it away: a peer could empty our desks at any time."""
+    arrived = Arrived(leaving, "done", DELIVERED)
+
+    def claimed(msg_id: int, *, heard: int) -> CustodyAnswer:
+        at = leaving.now - timedelta(seconds=heard)
+        Chat.objects.filter(pk=arrived.chat_id).update(last_sign_of_life=at)
+        call_id = arrived.chat.call_id
+        return take_notice(peer=arrived.peer, call_id=call_id, msg_id=msg_id, now=leaving.now)
+
+    leaving.later(301)
+    for msg_id in (4, 2**53 - 1):
+        assert claimed(msg_id, heard=20) == CustodyAnswer(202, 2)
+    assert (arrived.transfer.state, arrived.chat.session) == ("done", "open")
+    # An app that has been taken back writes to us no more.
+    assert claimed(4, heard=25) == CustodyAnswer(200, 4)
+    assert (arrived.transfer.state, arrived.chat.session) == ("released", "transferred")
+
+
+def test_b_does_not_believe_a_conflict_either_while_the_app_writes_to_it(leaving: Leaving):
+    arrived = Arrived(leaving, "done", DELIVERED)
+    leaving.later(301)
+    Chat.objects.filter(pk=arrived.chat_id).update(last_sign_of_life=leaving.now)
+    Transfer.objects.filter(pk=arrived.transfer_id).update(call_due_at=leaving.now)
+    told = {"transfer_id": arrived.transfer_id, "status_code": 409, "msg_id": 1000}
+    record_answer(**told, now=leaving.now)
+    assert (arrived.transfer.state, arrived.chat.session) == ("done", "open")
+    assert arrived.transfer.call_due_at == leaving.later(30)
+    record_answer(**told, now=leaving.now)
+    assert (arrived.transfer.state, arrived.chat.session) == ("released", "transferred")
+
+
 STARTS = (DELIVERED, UNDER_WAY, FAILED)
 AT_B = (
     ("executing", UNDER_WAY),

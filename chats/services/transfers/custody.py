@@ -32,7 +32,15 @@ from chats.services.transfers.attempts import (
 )
 from chats.services.transfers.call_ids import stored_call_id
 from chats.services.transfers.going_over import OURS, go_over, leave, relay_since
+from chats.services.transfers.late_notices import ASK_AGAIN_AFTER, is_still_heard
 from chats.services.transfers.machine import Happening, NotPossible, following
+from chats.services.transfers.onward import (
+    contradicted,
+    greet_above,
+    is_told,
+    later_word,
+    onward_of,
+)
 from psap.models import Peer
 
 OK, ASK_AGAIN, CONFLICT = 200, 202, 409
@@ -86,7 +94,10 @@ def take_notice(*, peer: Peer, call_id: str, msg_id: int, now: datetime) -> Cust
         if latest.first() != newest:  # executed again while we waited for the chat: ask again
             raise ChatBusy
         chat, transfer = attempt
-        answer = _judge(chat, transfer, msg_id)
+        answer = _judge(chat, transfer, msg_id, now)
+        onward = onward_of(chat, transfer) if answer.status_code == OK else None
+        if onward is not None and transfer.state != TransferState.RELEASED:
+            answer = _judge_onward(chat, transfer, onward, msg_id, now)
         if answer.status_code == OK:
             _let_go(chat, transfer, msg_id, now)
         return answer
@@ -106,7 +117,14 @@ def record_answer(*, transfer_id: int, status_code: int, msg_id: int, now: datet
         if status_code == OK:
             _note_settled(chat, transfer, told, now)
         elif msg_id > told and _is_of(transfer, msg_id):
-            _let_go(chat, transfer, msg_id, now)
+            if is_still_heard(chat, transfer, now):
+                call_again(transfer, at=now + ASK_AGAIN_AFTER, cause=transfer.cause)
+            else:
+                _let_go(chat, transfer, msg_id, now)
+        elif msg_id > told and transfer.state == TransferState.DONE:
+            contradicted(chat, transfer, msg_id, now)
+        elif msg_id > told:
+            greet_above(chat, transfer, msg_id, now)
 
 
 def record_no_answer(
@@ -118,7 +136,7 @@ def record_no_answer(
             call_again(attempt[1], at=retry_at, cause=attempt[1].cause)
 
 
-def _judge(chat: Chat, transfer: Transfer, msg_id: int) -> CustodyAnswer:
+def _judge(chat: Chat, transfer: Transfer, msg_id: int, now: datetime) -> CustodyAnswer:
     """Compare the app's latest word to the peer with its latest to us."""
     out = transfer.side == TransferSide.OUT
     if transfer.state == (TransferState.DONE if out else TransferState.RELEASED):
@@ -136,7 +154,22 @@ def _judge(chat: Chat, transfer: Transfer, msg_id: int) -> CustodyAnswer:
     elsewhere = Session.TRANSFERRING if out else Session.ARRIVING
     if transfer.state in ASKING and chat.session != elsewhere:
         return CustodyAnswer(ASK_AGAIN, started)  # the app has just written to us: the sweep acts
+    if is_still_heard(chat, transfer, now):
+        return CustodyAnswer(ASK_AGAIN, started)
     return CustodyAnswer(OK, msg_id)
+
+
+def _judge_onward(
+    chat: Chat, transfer: Transfer, onward: Transfer, msg_id: int, now: datetime
+) -> CustodyAnswer:
+    """Compare the app's latest word to the peer with its latest to whom we have given the chat."""
+    theirs = later_word(onward)
+    if onward.state in ASKING:
+        return CustodyAnswer(ASK_AGAIN, theirs)
+    if theirs > msg_id:
+        return CustodyAnswer(CONFLICT, theirs)
+    told = is_told(chat, transfer, onward, msg_id, now)
+    return CustodyAnswer(OK if told else ASK_AGAIN, msg_id)
 
 
 def _is_of(transfer: Transfer, msg_id: int) -> bool:
