@@ -13,7 +13,7 @@ import pytest
 from sipgateway.simulator import lmpe
 from tests.support.eventually import eventually
 from tests.support.fail_point import FailPoint
-from tests.support.handing import Handing, handed_over, quietly
+from tests.support.handing import LOOK_EVERY, Handing, handed_over, quietly
 from tests.support.rooms import Rooms, control_rooms
 
 RESTARTED = 60.0
@@ -115,6 +115,7 @@ async def is_back(rooms: Rooms, name: str, program: str, old: int) -> None:
         lambda: (quietly(instance.pids) or {}).get(program, 0) not in (0, old),
         f"{program} of {name} is back",
         RESTARTED,
+        every=LOOK_EVERY,
     )
 
 

@@ -10,7 +10,9 @@ Value = TypeVar("Value")
 LOOK_AGAIN = 0.02
 
 
-async def eventually(condition: Callable[[], Value], what: str, within: float = 5.0) -> Value:
+async def eventually(
+    condition: Callable[[], Value], what: str, within: float = 5.0, *, every: float = LOOK_AGAIN
+) -> Value:
     """Return what `condition()` returns once that is true; fails the test after `within` seconds.
 
     The condition is looked at once more at the deadline, so that a busy machine does not decide.
@@ -21,4 +23,4 @@ async def eventually(condition: Callable[[], Value], what: str, within: float = 
         if value := condition():
             return value
         assert not late, f"not within {within} s: {what}"
-        await asyncio.sleep(LOOK_AGAIN)
+        await asyncio.sleep(every)

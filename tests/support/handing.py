@@ -26,6 +26,7 @@ from tests.support.rooms import UNDER_WAY, Room, Rooms, is_serving, offer, open_
 BEFORE, REPLY, AFTER, LAST = "Vor der Übergabe", "Wir sind da", "Nach der Übergabe", "Wir auch"
 WRITES_EVERY = 0.15
 INSISTENT = Timers(t1=1.0, t2=1.0)  # an app that repeats each second, for 64 s
+LOOK_EVERY = 0.1  # by connections of their own to databases: they are not cheap
 SETTLED_WITHIN = 120.0
 WITHIN = 60.0
 
@@ -47,7 +48,9 @@ class Handing:
         assert (await self.desk.command("send", chat=self.chat, text=REPLY))["ok"]
         await self.app.wait_for(lambda m: m.text == REPLY, WITHIN)
         a = self.rooms.transferor
-        await eventually(lambda: not waiting(a, self.app.call_id), "all is delivered", WITHIN)
+        await eventually(
+            lambda: not waiting(a, self.app.call_id), "all is delivered", WITHIN, every=LOOK_EVERY
+        )
 
     async def write(self, text: str) -> None:
         to = self.app.next_target
@@ -120,6 +123,7 @@ class Handing:
             lambda: (here.session(call_id), there.session(call_id)) == ("transferred", "open"),
             f"it is with {there.name}",
             WITHIN,
+            every=LOOK_EVERY,
         )
 
     async def healed(self, within: float = SETTLED_WITHIN) -> str:
@@ -133,7 +137,7 @@ class Handing:
                 return False
             return len(self.rooms.custody(call_id)) == 1
 
-        await eventually(lambda: quietly(one), "one has it", within)
+        await eventually(lambda: quietly(one), "one has it", within, every=LOOK_EVERY)
         (owner,) = self.rooms.custody(self.app.call_id)
         return owner
 
@@ -152,6 +156,7 @@ class Handing:
             lambda: written <= set(quietly(room.texts, self.app.call_id) or ()),
             "the owner's record has all",
             WITHIN,
+            every=LOOK_EVERY,
         )
 
     def assert_all_is_well(self, owner: str) -> None:
