@@ -1,7 +1,7 @@
 """Wake-ups over Redis: they make a reader look sooner, and nothing depends on them.
 
-Redis may be dead or hung at any time, so `publish` only leaves a note for a thread of its own.
-After a failure nothing is tried for a second; readers poll PostgreSQL meanwhile.
+Redis may be dead or hung at any time, so `publish` only leaves a note for a thread of its own. What
+Redis does not take stays pending, a note for each channel; readers poll PostgreSQL meanwhile.
 """
 
 import asyncio
@@ -26,29 +26,30 @@ OUTBOX = "leitstand:outbox"
 ERRANDS = "leitstand:errands"
 TRANSFERS = "leitstand:transfers"
 
-_TIMEOUT = 0.1
-_PAUSE_AFTER_FAILURE = 1.0
+# Nobody waits for the thread, and a busy machine is no dead Redis: a late note beats a poll.
+_TIMEOUT = 1.0
+_LONGEST_PAUSE = 1.0
 _LISTEN_TIMEOUT = 5.0
 _SHORTEST_RETRY = 0.2
 _LONGEST_RETRY = 5.0
 
 
 class Publisher:
-    """Publishes the pending channels, each once, from one thread; callers never wait."""
+    """Publishes the pending channels, each once, from one thread; callers never wait.
+
+    A dead Redis is tried again after 0.2 s, doubling to 1 s, as long as something is pending.
+    """
 
     def __init__(self, url: str) -> None:
         self.process = os.getpid()
         self._url = url
         self._pending: set[str] = set()
         self._changed = threading.Condition()
-        self._paused_until = 0.0
         self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
         self._thread.start()
 
     def publish(self, channel: str) -> None:
-        """Leave a note; does nothing while Redis has just failed."""
-        if time.monotonic() < self._paused_until:
-            return
+        """Leave a note, once for however many before it is published."""
         with self._changed:
             self._pending.add(channel)
             self._changed.notify()
@@ -60,6 +61,7 @@ class Publisher:
             socket_connect_timeout=_TIMEOUT,
             retry=Retry(NoBackoff(), 0),
         )
+        pause = _SHORTEST_RETRY
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pending)
@@ -67,9 +69,14 @@ class Publisher:
             try:
                 for channel in channels:
                     client.publish(channel, b"")
+                pause = _SHORTEST_RETRY
             except (redis.RedisError, OSError) as error:
-                self._paused_until = time.monotonic() + _PAUSE_AFTER_FAILURE
-                logger.warning("no wake-ups for a second: %s", error)
+                if pause == _SHORTEST_RETRY:  # once for an outage
+                    logger.warning("no wake-ups go out: %s", error)
+                with self._changed:
+                    self._pending |= channels  # that one came twice harms nobody
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 _publisher: Publisher | None = None
