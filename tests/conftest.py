@@ -1,11 +1,14 @@
 """Fixtures that all tests may use."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from django.conf import settings
+from playwright.async_api import Browser, async_playwright
 
 from tests.support.conformance_plugin import ConformanceJudge
+from tests.support.desk import launch_chromium
 from tests.support.instance import Instance, running_instance
 from tests.support.record import Record
 
@@ -25,10 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the test database made for those who use it by other means than pytest-django's."""
+    """Have the test database made also by `record`; whoever has a browser is in its event loop."""
     for item in items:
-        if "record" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "record" in fixtures:
             item.add_marker(pytest.mark.django_db)
+        if "browser" in fixtures:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +42,15 @@ def instance() -> Iterator[Instance]:
     """One running instance for the whole session; leave it as you found it."""
     with running_instance() as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium for the whole session; a test closes each context that it opens."""
+    async with async_playwright() as playwright:
+        browser = await launch_chromium(playwright)
+        yield browser
+        await browser.close()
 
 
 @pytest.fixture(scope="module")

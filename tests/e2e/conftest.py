@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from sipgateway.simulator.app import SimulatedApp
 from sipgateway.simulator.transport import Target
 from tests.support.cuttable import CuttableProxy, cuttable_proxy
-from tests.support.desk import Desk, launch_chromium
+from tests.support.desk import Desk
 from tests.support.instance import Instance
 from tests.support.rooms import EMPTY_THE_QUEUE
 
@@ -19,20 +20,12 @@ Call = Callable[..., Awaitable[SimulatedApp]]
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await launch_chromium(playwright)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
 def empty_queue(instance: Instance) -> None:
     """Leave no chat of an earlier test in the queue: keys act on whoever waits longest."""
     instance.execute(EMPTY_THE_QUEUE)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_desk(
     instance: Instance, empty_queue: None, browser: Browser
 ) -> AsyncIterator[OpenDesk]:
@@ -49,10 +42,12 @@ async def open_desk(
         return desk
 
     yield open_desk
+    for desk in desks:
+        await desk.page.context.close()
     assert [desk.complaints for desk in desks] == [[] for _ in desks]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def call(instance: Instance, empty_queue: None) -> AsyncIterator[Call]:
     """Return `call(text)`: an app that has started a chat; not `located`, it tells no place.
 
@@ -74,7 +69,7 @@ async def call(instance: Instance, empty_queue: None) -> AsyncIterator[Call]:
         yield call
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def proxy(instance: Instance) -> AsyncIterator[CuttableProxy]:
     """A way to the web process that can be cut."""
     async with cuttable_proxy(instance.http_port) as proxy:

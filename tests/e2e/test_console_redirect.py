@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from sipgateway.simulator import lmpe
@@ -17,7 +17,7 @@ NAME = "Leitstelle Tirol"
 PATIENCE = 5
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def other(instance: Instance) -> AsyncIterator[SmallPsap]:
     """Another control room, known to ours as a peer."""
     instance.execute("UPDATE psap_psap SET redirect_patience = %s RETURNING id", [PATIENCE])

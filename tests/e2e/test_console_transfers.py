@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
 from sipgateway.simulator import enclosures, lmpe
@@ -26,7 +27,7 @@ def rooms() -> Iterator[Rooms]:
         yield rooms
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def desks(rooms: Rooms, browser: Browser) -> AsyncIterator[tuple[Desk, Desk]]:
     """The desks of the transferor and of the transferee, logged in; nobody waits there.
 
@@ -40,6 +41,8 @@ async def desks(rooms: Rooms, browser: Browser) -> AsyncIterator[tuple[Desk, Des
         desks.append(desk)
         await desk.log_in(room.instance.url, "calltaker", room.instance.credentials["calltaker"])
     yield desks[0], desks[1]
+    for desk in desks:
+        await desk.page.context.close()
     assert [desk.complaints for desk in desks] == [[], []]
 
 

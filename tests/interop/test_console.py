@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 
-import pytest
-from playwright.async_api import async_playwright, expect
+import pytest_asyncio
+from playwright.async_api import Browser, expect
 
-from tests.support.desk import Desk, launch_chromium
+from tests.support.desk import Desk
 from tests.support.instance import Instance
 from tests.support.kamailio import Kamailio
 from tests.support.ng112 import NgApp
@@ -13,16 +13,14 @@ from tests.support.ng112 import NgApp
 CLEARED = "UPDATE chats_chat SET disposition = 'test', closed_at = now(), ringing_since = NULL"
 
 
-@pytest.fixture
-async def screen(psap: Instance) -> AsyncIterator[Desk]:
-    """A call-taker's browser with an empty queue."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def screen(psap: Instance, browser: Browser) -> AsyncIterator[Desk]:
+    """A call-taker's desk with an empty queue."""
     psap.execute(f"{CLEARED}, lease_until = NULL WHERE disposition IS NULL")
-    async with async_playwright() as playwright:
-        browser = await launch_chromium(playwright)
-        desk = await Desk.open(browser)
-        await desk.log_in(psap.url, "calltaker", psap.credentials["calltaker"])
-        yield desk
-        await browser.close()
+    desk = await Desk.open(browser)
+    await desk.log_in(psap.url, "calltaker", psap.credentials["calltaker"])
+    yield desk
+    await desk.page.context.close()
     assert desk.complaints == []
 
 

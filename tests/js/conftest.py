@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from psap.project.environment import PROJECT_ROOT
-from tests.support.desk import launch_chromium
 from tests.support.stage import Stage
 
 
@@ -31,23 +30,16 @@ def static_server():
     server.server_close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await launch_chromium(playwright)
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page(static_server: str, browser: Browser) -> Page:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page(static_server: str, browser: Browser) -> AsyncIterator[Page]:
     """A page of the server of static files, to import modules into."""
     page = await browser.new_page()
     await page.goto(f"{static_server}/static/console/")
-    return page
+    yield page
+    await page.context.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def on_stage(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Stage]]]:
     """Return `on_stage(cards=…, conversations=…)`: the console before a server that is played.
 

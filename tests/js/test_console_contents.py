@@ -19,8 +19,6 @@ from tests.support.stage import (
     reference,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 
 async def test_a_host_that_is_not_listed_is_asked_only_after_its_name_was_read(on_stage):
     mine = card("1")

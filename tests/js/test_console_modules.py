@@ -7,8 +7,6 @@ from playwright.async_api import Page
 
 from psap.project.environment import PROJECT_ROOT
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 LINKED = re.compile(r"(?:href|src)=\"{% static 'console/([\w-]+\.(?:js|css))' %}\"")
 IMPORTED = re.compile(r'(?:import|export) [^;]*?"\./([\w-]+\.js)"')
 RECORD = """

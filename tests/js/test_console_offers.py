@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import pytest
 from playwright.async_api import expect
 
 from tests.support.stage import (
@@ -19,7 +18,6 @@ from tests.support.stage import (
     offer,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 BERTA = {"username": "berta", "name": "Berta Maier"}
 
 

@@ -1,6 +1,5 @@
 """How the console passes a chat on, takes it back and writes to who has left."""
 
-import pytest
 from playwright.async_api import expect
 
 from tests.support.stage import (
@@ -14,7 +13,6 @@ from tests.support.stage import (
     message,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 PEER = {**TIROL, "transfers": False}
 
 

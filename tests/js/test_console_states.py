@@ -1,6 +1,5 @@
 """What the console shows of each state that the record can be in, fed by a played server."""
 
-import pytest
 from playwright.async_api import expect
 
 from tests.support.stage import (
@@ -15,8 +14,6 @@ from tests.support.stage import (
     live,
     message,
 )
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_silence_stands_over_the_conversation_and_on_the_card(on_stage):

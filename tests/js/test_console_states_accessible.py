@@ -22,8 +22,6 @@ from tests.support.stage import (
     reference,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 
 def everything() -> tuple[list[dict], dict[str, dict]]:
     """Return a chat with all marks, one on its way out, an alert, and who rings."""

@@ -22,7 +22,6 @@ from tests.support.stage import (
     transfer,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 NORD = {"id": "4", "name": "Bergrettung Nord", "uri": "sip:psap@nord.example", "transfers": False}
 STRIP = "#transfer-strip"
 

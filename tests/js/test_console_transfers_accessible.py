@@ -20,8 +20,6 @@ from tests.support.stage import (
     transfer,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 OUTWARD = [
     ("negotiating", "open", {}),
     ("accepted", "open", {"atOnce": False}),

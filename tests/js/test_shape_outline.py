@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 CENTRE = (47.8, 13.05)
 SPHERE_FOR_ELLIPSOID = 0.006  # what a sphere of the mean radius is off, at most
 WIDE, FLAT = 6_378_137.0, 1 / 298.257223563

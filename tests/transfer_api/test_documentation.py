@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from jsonschema import Draft7Validator
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser
 
-from tests.support.desk import launch_chromium
 from tests.support.peerapi import PeerApiProcess, PeerConnection
 from transfer_api import schemas
 
@@ -168,19 +167,19 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_page_breaks_no_rule_of_accessibility(api: PeerApiProcess, scheme: str):
-    async with async_playwright() as playwright:
-        browser = await launch_chromium(playwright)
-        page = await browser.new_page(
-            ignore_https_errors=True,
-            bypass_csp=True,  # axe is a script
-            color_scheme=scheme,
-            viewport={"width": 320, "height": 600},
-        )
-        await page.goto(f"https://127.0.0.1:{api.port}/transfer/")
-        options = {"runOnly": RULES, "resultTypes": ["violations"]}
-        found = (await Axe().run(page, options=options)).response["violations"]
-        wider = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        await browser.close()
+async def test_the_page_breaks_no_rule_of_accessibility(
+    api: PeerApiProcess, browser: Browser, scheme: str
+):
+    page = await browser.new_page(
+        ignore_https_errors=True,
+        bypass_csp=True,  # axe is a script
+        color_scheme=scheme,
+        viewport={"width": 320, "height": 600},
+    )
+    await page.goto(f"https://127.0.0.1:{api.port}/transfer/")
+    options = {"runOnly": RULES, "resultTypes": ["violations"]}
+    found = (await Axe().run(page, options=options)).response["violations"]
+    wider = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    await page.context.close()
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
     assert not wider
