@@ -82,11 +82,28 @@ def test_what_the_other_psap_has_fetched_comes_back_field_by_field(going: ToAndF
 def test_what_is_fetched_there_is_fetched_here_no_more(going: ToAndFro):
     """Red when our own reference stays open: the position would be asked for, and stand twice."""
     first = going.here
-    going.pass_on()
+    other = "https://lis.example.org/2"
+    Reference.objects.create(kind="location", url=other, due_at=AT, chat=first, message=told(first))
+    second = going.pass_on()
+    Reference.objects.filter(chat=second, url=other).update(status="failed")
     going.fetch_location(FIX)
     going.pass_on()
     statuses = dict(Reference.objects.filter(chat=first).values_list("url", "status"))
-    assert statuses == {LIS: "fetched", DATA: "pending"}
+    assert statuses == {LIS: "fetched", other: "pending", DATA: "pending"}
+
+
+def test_what_both_have_fetched_of_the_same_time_is_there_once(going: ToAndFro):
+    """Red by content alone: the second stands twice then, and the first is missing."""
+    first = going.here
+    second = going.pass_on()
+    earlier, later = (FIX._replace(at=AT + timedelta(minutes=minutes)) for minutes in (1, 2))
+    going.fetch_location(earlier)
+    Reference.objects.filter(chat=second, kind="location").update(status="pending")
+    going.fetch_location(later)
+    going.fetch_location(later, chat=first)
+    going.pass_on()
+    found = LocationFix.objects.filter(chat=first, shape="Ellipse").order_by("at")
+    assert list(found.values_list("at", flat=True)) == [earlier.at, later.at]
 
 
 def test_ten_times_to_and_fro_what_was_fetched_is_there_once(going: ToAndFro):

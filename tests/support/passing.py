@@ -79,13 +79,13 @@ class ToAndFro:
 
     # what is fetched meanwhile, as the worker's errands write it
 
-    def fetch_location(self, *fixes: IncomingFix) -> None:
+    def fetch_location(self, *fixes: IncomingFix, chat: Chat | None = None) -> None:
         """Get an answer to every location that the chat names and nobody has fetched."""
-        for due in self._due("location"):
+        for due in self._due("location", chat or self.here):
             assert record_location(due=due, fixes=fixes, http_status=200, now=self.coming.now)
 
     def fetch_data(self, *blocks: tuple[str, dict[str, Any]]) -> None:
-        for due in self._due("additional-data"):
+        for due in self._due("additional-data", self.here):
             assert record_data(due=due, blocks=blocks, http_status=200, now=self.coming.now)
 
     def fetch_attachment(self, content: bytes) -> int:
@@ -95,8 +95,8 @@ class ToAndFro:
             assert record_fetched(due=due, content=content, now=self.coming.now)
         return len(waiting)
 
-    def _due(self, kind: str) -> list[Any]:
-        others = Reference.objects.exclude(chat=self.here)
+    def _due(self, kind: str, chat: Chat) -> list[Any]:
+        others = Reference.objects.exclude(chat=chat)
         kept = dict(others.values_list("pk", "status"))
         others.update(status="failed")  # the other PSAP's worker is not ours
         due = claim_references(now=self.coming.now, most=99, per_host=99, busy={})

@@ -61,7 +61,7 @@ def reactivate(
     elif chat.session == Session.TRANSFERRING:
         open_here_again(chat=chat, actor=actor, now=now)
     if stalled or again:
-        put(transfer, start_message=_greet(chat, transfer, now))
+        put(transfer, start_message=greet(chat, transfer, now))
     elif asked:  # nothing of ours says whom the app follows: the peer is asked
         put(transfer, due_at=None, call_due_at=now)
     transaction.on_commit(wake_worker_and_readers)
@@ -86,7 +86,8 @@ def _stop(chat: Chat, by: Message) -> None:
     append_event(chat_id=chat.pk, kind="session-stopped", at=by.at, actor=CALLER, data=stopped)
 
 
-def _greet(chat: Chat, transfer: Transfer, now: datetime) -> Message:
+def greet(chat: Chat, transfer: Transfer, now: datetime) -> Message:
+    """Queue a fresh 266 and then 265 in a locked chat; returns the 265."""
     stop = transfer.stop_message
     last = transfer.last_msg_id or (stop.msg_id if stop else None) or 0
     # The transferee's 265 has the MsgId after the last one.
