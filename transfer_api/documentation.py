@@ -7,6 +7,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from chats.services.transfers import arriving, offers
 from psap.models import Psap
 from transfer_api import requests, schemas
 from transfer_api.endpoints import endpoint, respond
@@ -36,8 +37,8 @@ async def page(request: HttpRequest) -> HttpResponse:
         "annex": [_listed(name) for name in ANNEX],
         "ours": [_listed(name) for name in schemas.names() if name not in ANNEX],
         "longest_identifier": requests.LONGEST_IDENTIFIER,
-        "longest_reason": requests.LONGEST_REASON,
-        "longest_expiry": requests.LONGEST_EXPIRY,
+        "longest_reason": offers.LONGEST_REASON,
+        "longest_expiry": arriving.LONGEST_EXPIRY,
     }
     response = render(request, "transfer/page.html", context)
     response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY

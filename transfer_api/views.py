@@ -26,7 +26,6 @@ from transfer_api.profile.violations import ProfileError
 from transfer_api.schemas import Violation
 from transfer_api.work import work
 
-SHORTEST_EXPIRY = 10  # Annex A.2 has no less, not even for a 406
 # The gateway settles what is due within a second or two; then nothing comes any more.
 SETTLED_AFTER = 8.0
 ASK_AGAIN = 202
@@ -43,7 +42,7 @@ async def negotiation(request: HttpRequest) -> HttpResponse:
         told = await outcomes.wait_for(lambda: _answer_of(offer.pk), _seconds_until(offer.due_at))
     if told is None:
         told = offers.NegotiationAnswer(
-            offers.NOT_ACCEPTABLE, SHORTEST_EXPIRY, "Nobody has answered the offer."
+            offers.NOT_ACCEPTABLE, offers.SHORTEST_EXPIRY, offers.NOBODY_ANSWERED
         )
     await asyncio.to_thread(failpoints.reach, "offer-answered")
     reason = {"ReasonText": told.reason} if told.reason else {}

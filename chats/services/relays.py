@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from chats.models import Chat, Direction, Message, Relay, RelayStatus, Session
 from chats.services.chain import SYSTEM, append_event
@@ -171,8 +172,16 @@ def relay_held(*, chat: Chat, target: str, after: int, now: datetime) -> None:
 
     Heartbeats that brought nothing stay here; wake gateways (wakeup.OUTBOX) after the commit.
     """
-    held = Message.objects.filter(chat=chat, direction=Direction.IN, pk__gt=after, relay=None)
+    held = Message.objects.filter(pk__gt=after).exclude(type__in=HEARTBEATS, text="")
+    pass_on(held, chat=chat, target=target, now=now)
+
+
+def pass_on(messages: "QuerySet[Message]", *, chat: Chat, target: str, now: datetime) -> None:
+    """Let those of the messages go on that a locked chat's app wrote to us, in order, each once."""
+    written = messages.filter(
+        chat=chat, direction=Direction.IN, journal_id__isnull=False, relay=None
+    )
     Relay.objects.bulk_create(
         Relay(message=message, chat=chat, target=target, branch=new_branch(), due_at=now)
-        for message in held.exclude(type__in=HEARTBEATS, text="").order_by("pk")
+        for message in written.order_by("pk")
     )

@@ -84,8 +84,7 @@ def judge_negotiation(answer: Answer, call_id: str) -> Agreed | Refused | Unusab
         return Unusable(CONTRADICTS, again=answer.status >= 500)
     if body["StatusCode"] == 202:
         return Agreed(min(int(body["ExpiryTime"]), LONGEST_EXPIRY))
-    reason = body.get("ReasonText")
-    return Refused(reason.strip()[:LONGEST_WORDS] if isinstance(reason, str) else "")
+    return Refused(_reason(body))
 
 
 def judge_execution(answer: Answer, call_id: str) -> Taken | Refused | Unusable:
@@ -100,9 +99,7 @@ def judge_execution(answer: Answer, call_id: str) -> Taken | Refused | Unusable:
         return Unusable(CONTRADICTS, processed=True)
     if code == 200:
         return Taken()
-    reason = body.get("ReasonText")
-    words = reason.strip()[:LONGEST_WORDS] if isinstance(reason, str) else ""
-    return Refused(words or "the peer could not take it over (503)")
+    return Refused(_reason(body) or "the peer could not take it over (503)")
 
 
 def judge_custody(answer: Answer, call_id: str) -> Settled | UnknownThere | Unusable:
@@ -126,6 +123,12 @@ def _object(answer: Answer) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
+
+
+def _reason(body: Mapping[str, Any]) -> str:
+    """Return why it refuses, in the peer's words; our addition to Annex A."""
+    reason = body.get("ReasonText")
+    return reason.strip()[:LONGEST_WORDS] if isinstance(reason, str) else ""
 
 
 def _contradicts(status: int, code: int) -> bool:

@@ -20,9 +20,8 @@ from chats.services.message_types import START_TRANSFER
 from chats.services.outbox import cancel_waiting
 from chats.services.transfers.call_ids import call_parts, caller_identity
 from chats.services.transfers.history import HandedChat
+from chats.services.transfers.offers import HERE
 from chats.services.transfers.supersede import supersede_earlier
-
-_HERE = (Session.OPEN, Session.REDIRECTING, Session.TRANSFERRING)
 
 
 def known_chat(transfer: Transfer, handed: HandedChat | None) -> Chat | None:
@@ -52,7 +51,7 @@ def identities_of(handed: HandedChat) -> frozenset[str]:
 
 def is_here(chat: Chat, transfer: Transfer) -> bool:
     """Whether the app of a locked chat is with us already, or about to follow another transfer."""
-    if chat.session in _HERE:
+    if chat.session in HERE:
         return True
     others = Transfer.objects.filter(
         chat=chat, side=TransferSide.IN, state=TransferState.EXECUTING

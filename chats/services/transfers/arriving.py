@@ -123,14 +123,15 @@ def receive_execution(
             now=now,
             msg_id=last_msg_id + 1,
         )
-        expires_at = now + timedelta(seconds=min(expiry, LONGEST_EXPIRY))
+        expiry = min(expiry, LONGEST_EXPIRY)
+        expires_at = now + timedelta(seconds=expiry)
         move(
             transfer,
             Happening.EXECUTED,
             now=now,
             chat=arriving,
             executed_at=now,
-            execution_expiry=min(expiry, LONGEST_EXPIRY),
+            execution_expiry=expiry,
             execution_expires_at=expires_at,
             due_at=expires_at,
             execution_sha256=body_sha256,

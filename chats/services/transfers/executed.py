@@ -24,12 +24,11 @@ from chats.services.transfers.attempts import (
 )
 from chats.services.transfers.going_over import go_over
 from chats.services.transfers.machine import Happening
+from chats.services.transfers.offers import SHORTEST_EXPIRY
 from chats.services.transfers.reactivation import reactivate
 from chats.services.transfers.supersede import supersede_earlier
 from psap.models import Psap
 
-SHORTEST_EXPIRY = 10
-"""Seconds; Annex A.3 allows no less."""
 BEGUN_ANEW = "the app has started here again"
 INTERRUPTED = "we were interrupted while asking"
 

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.db import transaction
 
-from chats.models import Chat, ChatEvent, Direction, Message, Relay, Session, Transfer
+from chats.models import Chat, ChatEvent, Message, Session, Transfer
 from chats.services.chain import SYSTEM, append_event
-from chats.services.identifiers import new_branch
 from chats.services.message_types import HEARTBEATS, IN_CHAT, START, START_TRANSFER, STOP_TRANSFER
 from chats.services.outbox import cancel_waiting, wake_readers_and_outbox
+from chats.services.relays import pass_on
 from chats.services.transfers.attempts import wake_worker_and_readers
 
 OURS = (START, IN_CHAT, STOP_TRANSFER, START_TRANSFER)
@@ -48,16 +48,9 @@ def leave(chat: Chat, to: str, now: datetime) -> None:
 def relay_since(chat: Chat, seq: int, to: str, now: datetime) -> None:
     """Send on, in order, what the app has sent to us after that event of the chat."""
     later = ChatEvent.objects.filter(chat=chat, kind="message-received", seq__gt=seq)
-    held = Message.objects.filter(
-        pk__in=later.values("message_id"),
-        direction=Direction.IN,
-        journal_id__isnull=False,
-        relay=None,
-    ).exclude(type__in=HEARTBEATS, text="", parts=None)
-    Relay.objects.bulk_create(
-        Relay(message=message, chat=chat, target=to, branch=new_branch(), due_at=now)
-        for message in held.order_by("pk")
-    )
+    held = Message.objects.filter(pk__in=later.values("message_id"))
+    held = held.exclude(type__in=HEARTBEATS, text="", parts=None)
+    pass_on(held, chat=chat, target=to, now=now)
 
 
 def _latest_event(chat: Chat, transfer: Transfer, kind: str) -> ChatEvent | None:

@@ -26,7 +26,7 @@ ACCEPTED, NOT_ACCEPTABLE = 202, 406
 CHECK_CALL_ID = "urn:emergency:uid:callid:peer-check:"
 """How a CallId begins that stands for no chat: it is declined at once and never rings."""
 SHORTEST_EXPIRY = 10
-"""Seconds: the least that Annex A.2 lets an ExpiryTime be."""
+"""Seconds: the least that Annex A lets an ExpiryTime be, even beside a 406."""
 LONGEST_URI = 400
 LONGEST_REASON = 2000
 MOST_RINGING = 100
@@ -39,11 +39,13 @@ DECLINED = "The call-taker has declined."
 CHECKED = "This was a check: there is no such chat."
 TOO_MANY = "Too many of your offers ring here already."
 
+HERE = (Session.OPEN, Session.REDIRECTING, Session.TRANSFERRING)
+"""Sessions of chats whose app follows us."""
+
 # Our 265 has the CallId between angle brackets: nothing of it may stand beside them.
 _NOT_IN_CALL_INFO = re.compile(r"[\x00-\x1f\x7f<>]")
 _OPEN = (TransferState.OFFERED, TransferState.ACCEPTED, TransferState.EXECUTING)
 _REFUSED = (TransferState.DECLINED, TransferState.EXPIRED)
-_HERE = (Session.OPEN, Session.REDIRECTING, Session.TRANSFERRING)
 
 
 class OfferGone(ChatError):
@@ -165,7 +167,7 @@ def chat_open_here(call_id: str) -> bool:
     """Whether the app of a CallId has its session with us, or is about to follow us."""
     unique, element = call_parts(call_id)
     ours = Chat.objects.filter(unique_part=unique, element=element).exclude(unique_part="")
-    if ours.filter(session__in=_HERE).exists():
+    if ours.filter(session__in=HERE).exists():
         return True
     return ours.filter(
         session=Session.ARRIVING,
