@@ -17,6 +17,7 @@ from chats.models import (
     AttachmentFetch,
     BodyPart,
     Chat,
+    ChatEvent,
     Journal,
     LocationFix,
     Message,
@@ -24,6 +25,7 @@ from chats.models import (
     OutboxEntry,
     Reference,
 )
+from chats.services.transfers import fetch_quota
 from chats.services.transfers.history import (
     HandedData,
     HandedFix,
@@ -34,7 +36,7 @@ from chats.services.transfers.history import (
 )
 from chats.services.verify_chat import verify_chat
 from psap.models import Peer, User
-from tests.support.chats import open_chat, receive_message
+from tests.support.chats import make_user, open_chat, receive_message
 from tests.support.coming import CALL_ID, FROM, OWN, Coming, handed_chat, handed_message
 from tests.support.histories import make_history, make_transfer
 from transfer_api.profile.reader import read_data
@@ -203,6 +205,40 @@ def test_attachments_come_by_content_or_are_fetched(coming: Coming):
     assert (bytes(fetch.sha256), fetch.status, fetch.due_at) == (other, "pending", coming.now)
     assert fetch.transfer == coming.transfer
     coming.holds()
+
+
+def linked(first: int, number: int, size: int) -> Any:
+    """A chat with so many attachments by link, of a size each."""
+    digests = [hashlib.sha256(b"%d" % (first + n)).digest() for n in range(number)]
+    parts = tuple(part(sha256=digest, content=None, size=size) for digest in digests)
+    links = tuple(HandedLink(digest, "transfer/v1/attachments/1") for digest in digests)
+    return handed_chat(handed_message(1, parts=parts), links=links)
+
+
+def test_a_peer_makes_us_fetch_no_more_than_a_chats_share_and_a_days(
+    coming: Coming, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(fetch_quota, "MOST_OF_A_CHAT", 3)
+    monkeypatch.setattr(fetch_quota, "LARGEST_OF_A_CHAT", 100)
+    monkeypatch.setattr(fetch_quota, "LARGEST_OF_A_DAY", 150)
+
+    def fetched(first: int, *, number: int, size: int) -> int:
+        coming.ask(call_id=f"{CALL_ID}{first}")
+        coming.accept(anna)
+        handed = linked(first, number, size)
+        coming.execute(handed, call_id=f"{CALL_ID}{first}", body=b"%d" % first)
+        return AttachmentFetch.objects.filter(transfer=coming.transfer_id).count()
+
+    anna = make_user("taker")
+    assert fetched(100, number=5, size=10) == 3  # 30 of the day's
+    missing = ChatEvent.objects.filter(chat=coming.chat, kind="attachment-missing")
+    assert len({event.data["sha256"] for event in missing}) == 2
+    coming.holds()
+    assert fetched(200, number=3, size=40) == 2  # of a chat's 100; 110 of the day's
+    assert fetched(300, number=3, size=30) == 1  # 140
+    assert fetched(400, number=1, size=0) == 0  # nobody says how large it is: as large as may be
+    coming.later(24 * 3600 + 1)
+    assert fetched(500, number=2, size=50) == 2
 
 
 def test_what_nobody_has_fetched_yet_is_fetched_here(coming: Coming):

@@ -96,6 +96,15 @@ def test_what_is_not_the_attachment_is_not_taken(
         assert ChatEvent.objects.latest("seq").kind == "attachment-missing"
 
 
+def test_no_more_comes_than_the_transferor_has_said_that_there_is(chat: Chat):
+    """Red when each link may bring 20 MiB: what counts for the quota would be the peer's word."""
+    BodyPart.objects.update(size=len(CONTENT) - 1)
+    with https_server(THEIRS, respond(200, CONTENT)) as server:
+        due = run(fetch(chat, server))
+    assert (due.status, due.attempts) == ("failed", 1)
+    assert "too large" in due.cause
+
+
 def test_nobody_else_is_asked_or_sees_our_token(chat: Chat):
     """Red when the link is followed wherever it leads."""
     with (

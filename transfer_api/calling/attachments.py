@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 # Shorter than the lease (chats/services/errands.py), with the wait for a chat that is held.
 LONGEST_ATTEMPT = timedelta(seconds=15)
-LARGEST = 20 * 1024 * 1024
 GONE = frozenset((404, 410))
 NO_PEER = "the control room that has it is no peer any more"
 
@@ -46,7 +45,7 @@ def _content(due: DueFetch, counterpart: Counterpart | None) -> bytes:
     except NotThere as error:
         raise ExchangeFailed(str(error), again=False) from error
     until = timezone.now() + LONGEST_ATTEMPT
-    answer = get(counterpart, target, until=until, largest=LARGEST)
+    answer = get(counterpart, target, until=until, largest=due.largest)
     if answer.status != 200:
         cause = f"the peer answered {answer.status}"
         raise ExchangeFailed(cause, again=answer.status not in GONE, status=answer.status)

@@ -14,6 +14,7 @@ from chats.services.chain import SYSTEM, append_event
 from chats.services.errands import Pauses, lease_from, storable_cause
 from chats.services.locking import bounded_transaction, lock_chat
 from chats.services.outbox import wake_readers
+from chats.services.transfers.fetch_quota import LARGEST, SIZE_OF
 from chats.services.verify_chat import ERASED
 
 MOST_OF_A_PEER = 2  # under way at once
@@ -22,7 +23,10 @@ PAUSES = Pauses((1, 2, 4, 8, 15, 30, 60, 300, 900))
 
 @dataclass(frozen=True, slots=True)
 class DueFetch:
-    """A claimed attachment; `peer_id` is whose it is, None when that peer has been deleted."""
+    """A claimed attachment; `peer_id` is whose it is, None when that peer has been deleted.
+
+    `largest` is what its transferor has said that it has, in bytes: no more is fetched.
+    """
 
     id: int
     transfer_id: int
@@ -31,6 +35,7 @@ class DueFetch:
     url: str
     sha256: bytes
     attempts: int
+    largest: int
 
     def fits(self, content: bytes) -> bool:
         """Whether content is what the chat's record names."""
@@ -38,7 +43,7 @@ class DueFetch:
 
 
 # A peer that lets us wait, and has named thousands, keeps nobody else's waiting.
-_CLAIM = """
+_CLAIM = f"""
 WITH open_ones AS (
   SELECT w.id, w.due_at, coalesce(w.lease_until >= %(now)s, false) AS busy, t.peer_id
   FROM chats_attachmentfetch w JOIN chats_transfer t ON t.id = w.transfer_id
@@ -55,8 +60,8 @@ WHERE t.id = f.transfer_id AND t.chat_id IS NOT NULL AND f.id IN (
   WHERE NOT i.busy AND i.place <= %(of_a_peer)s AND w.status = 'pending'
     AND (w.lease_until IS NULL OR w.lease_until < %(now)s)
   ORDER BY w.due_at, w.id LIMIT %(most)s FOR UPDATE OF w SKIP LOCKED)
-RETURNING f.id, f.transfer_id, t.chat_id, t.peer_id, f.url, f.sha256, f.attempts
-"""
+RETURNING f.id, f.transfer_id, t.chat_id, t.peer_id, f.url, f.sha256, f.attempts, ({SIZE_OF})
+"""  # noqa: S608
 
 
 def claim_fetches(*, now: datetime, most: int) -> list[DueFetch]:
@@ -64,11 +69,17 @@ def claim_fetches(*, now: datetime, most: int) -> list[DueFetch]:
     with connection.cursor() as cursor:
         cursor.execute(
             _CLAIM,
-            {"now": now, "until": lease_from(now), "most": most, "of_a_peer": MOST_OF_A_PEER},
+            {
+                "now": now,
+                "until": lease_from(now),
+                "most": most,
+                "of_a_peer": MOST_OF_A_PEER,
+                "largest": LARGEST,
+            },
         )
         return [
-            DueFetch(pk, transfer, chat, peer, url, bytes(sha256), attempts)
-            for pk, transfer, chat, peer, url, sha256, attempts in cursor.fetchall()
+            DueFetch(pk, transfer, chat, peer, url, bytes(sha256), attempts, size)
+            for pk, transfer, chat, peer, url, sha256, attempts, size in cursor.fetchall()
         ]
 
 

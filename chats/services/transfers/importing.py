@@ -31,6 +31,7 @@ from chats.services.chain import SYSTEM, Happened, append_events
 from chats.services.errands import wake_errands
 from chats.services.readings import readings_digest
 from chats.services.texts import text_digest
+from chats.services.transfers.fetch_quota import BEYOND, within_quota
 from chats.services.transfers.foreign_ids import ids_of_messages, ids_of_notes
 from chats.services.transfers.history import (
     HandedChat,
@@ -317,16 +318,26 @@ def _write_notes(
 
 
 def _write_links(chat: Chat, transfer: Transfer, handed: HandedChat, now: datetime) -> int:
-    """Have fetched what came by link and is not here yet."""
-    lacking = BodyPart.objects.filter(Q(content=None), message__chat=chat)
-    wanted = {bytes(digest) for digest in lacking.values_list("sha256", flat=True)}
+    """Have fetched what came by link and is not here yet, as far as the peer may make us."""
+    lacking = BodyPart.objects.filter(Q(content=None), message__chat=chat).order_by("size")
+    wanted = {bytes(digest): size for digest, size in lacking.values_list("sha256", "size")}
     links = {link.sha256: link for link in handed.links if link.sha256 in wanted}
     supersede_fetches(chat=chat, digests=links, now=now)
+    sized = [(link, wanted[link.sha256]) for link in links.values()]
+    allowed = within_quota(transfer, sized, now)
     AttachmentFetch.objects.bulk_create(
         [
             AttachmentFetch(transfer=transfer, url=link.url, sha256=link.sha256, due_at=now)
-            for link in links.values()
+            for link in allowed
         ],
         batch_size=AT_ONCE,
     )
-    return len(links)
+    missing = {"transfer": str(transfer.pk), "cause": BEYOND}
+    append_events(
+        chat_id=chat.pk,
+        events=[
+            Happened("attachment-missing", now, SYSTEM, {**missing, "sha256": digest.hex()})
+            for digest in list(links)[len(allowed) :]
+        ],
+    )
+    return len(allowed)
