@@ -9,12 +9,15 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from django.db.models import BinaryField, F, Func
+from django.db.models.lookups import Exact
 from django.http import HttpRequest, HttpResponse
 
 from chats.models import BodyPart, Transfer, TransferSide
 from chats.services.addresses import same_address
 from chats.services.errors import ChatBusy, NoTransfer
 from chats.services.transfers import arriving, custody, offers
+from chats.services.verify_chat import TRUNCATED
 from psap import failpoints
 from psap.models import Peer
 from transfer_api import requests
@@ -164,11 +167,16 @@ def _attachment(peer: Peer, sha256: str) -> bytes:
         handed = Transfer.objects.filter(
             peer=peer, side=TransferSide.OUT, executed_at__isnull=False, chat__isnull=False
         )
-        part = BodyPart.objects.filter(
-            sha256=bytes.fromhex(sha256),
-            content__isnull=False,
-            message__chat__in=handed.values("chat"),
-        ).first()
+        parts = BodyPart.objects.filter(
+            content__isnull=False, message__chat__in=handed.values("chat")
+        )
+        digest = bytes.fromhex(sha256)
+        # Of a part that was cut `sha256` is the whole's; what is kept goes by its own digest.
+        found = parts.filter(sha256=digest).exclude(flag=TRUNCATED) | parts.filter(
+            Exact(Func(F("content"), function="sha256", output_field=BinaryField()), digest),
+            flag=TRUNCATED,
+        )
+        part = found.first()
         if part is not None:
             return bytes(part.content)
     raise Problem(404, "There is no such attachment of a chat that was transferred to you.")

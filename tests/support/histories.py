@@ -2,6 +2,7 @@
 
 chat = make_history(random.Random(7))      # committed only if the test commits
 transfer = make_transfer(chat, peer)       # as it stands when the execution is written
+sha256 = hand_over_part(b"…", peer)        # of a chat that was executed to the peer
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from chats.models import (
     Transfer,
 )
 from psap.models import Peer
-from tests.support.chats import make_user, open_chat
+from tests.support.chats import make_user, open_chat, receive_message
 
 HOSTILE = (
     "<script>alert(1)</script>", "'; DROP TABLE chats_chat; --", "\u202egnp.exe", "a␀b",
@@ -81,6 +82,14 @@ def make_transfer(chat: Chat, peer: Peer, **values: Any) -> Transfer:
         "requested_at": timezone.now(), "due_at": timezone.now(), "stop_message": stop,
     }  # fmt: skip
     return Transfer.objects.create(**defaults | values)
+
+
+def hand_over_part(content: bytes, peer: Peer, **values: Any) -> str:
+    """Have an attachment in a chat that was executed to a peer; return its digest."""
+    chat = open_chat(session="transferred")
+    receive_message(chat, "", parts=[content])
+    make_transfer(chat, peer, **{"state": "done", "executed_at": timezone.now()} | values)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _message(dice: Random, chat: Chat, author: Any, at: datetime, number: int) -> Message:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from chats.models import BodyPart
 from psap.models import Peer
 from psap.peer_tokens import digest_of
+from tests.support.histories import hand_over_part
 from tests.support.instance import wait_until
 from tests.support.peerapi import (
     TOKEN,
@@ -217,6 +219,55 @@ def test_a_list_that_is_old_still_counts(api: PeerApiProcess, pki: Pki, record: 
         fresh = pki.authority.revocation_list(pki.revoked)
         change_authority(record, pki.authority.certificate, fresh)
         wait_until(lambda: refuses(api, pki.context(pki.revoked)), 5, "the fresh list is read")
+
+
+def hand_over(record: Record, content: bytes, peer: int, **values: object) -> str:
+    return record.run(lambda: hand_over_part(content, Peer.objects.get(pk=peer), **values))
+
+
+def fetch(api: PeerApiProcess, context: ssl.SSLContext, sha256: str, **headers: str) -> Answer:
+    with api.connect(context) as connection:
+        return connection.ask("GET", f"/transfer/v1/attachments/{sha256}", **headers)
+
+
+def test_an_attachment_is_given_whole_to_whom_its_chat_was_handed_to_and_to_nobody_else(
+    api: PeerApiProcess, pki: Pki, record: Record, neighbour: int, third: int
+):
+    content = b"a picture" * 50_000
+    sha256 = hand_over(record, content, neighbour)
+    for headers in ({}, {"range": "bytes=0-3"}):
+        given = fetch(api, pki.context(), sha256, **headers)
+        assert (given.status, given.body) == (200, content)
+        assert given.headers["content-type"] == "application/octet-stream"
+        assert given.headers["content-length"] == str(len(content))
+    other = fetch(api, anonymous(pki), sha256, authorization=f"Bearer {OTHER_TOKEN}")
+    assert (other.status, other.headers["content-type"]) == (404, "application/problem+json")
+    assert fetch(api, anonymous(pki), sha256).status == 401
+    with api.connect(pki.context()) as connection:
+        head = connection.ask("HEAD", f"/transfer/v1/attachments/{sha256}")
+    assert (head.status, head.headers["content-length"], head.body) == (200, str(len(content)), b"")
+
+
+def test_what_was_not_handed_over_or_is_erased_is_no_attachment(
+    api: PeerApiProcess, pki: Pki, record: Record, neighbour: int
+):
+    unsent = hand_over(record, b"kept here", neighbour, executed_at=None, state="stalling")
+    erased = hand_over(record, b"erased since", neighbour)
+    digest = bytes.fromhex(erased)
+    record.run(lambda: BodyPart.objects.filter(sha256=digest).update(content=None))
+    for sha256 in (unsent, erased, "0" * 64, "0" * 63, "x"):
+        assert fetch(api, pki.context(), sha256).status == 404, sha256
+
+
+def test_what_is_kept_of_a_cut_part_goes_by_its_own_digest(
+    api: PeerApiProcess, pki: Pki, record: Record, neighbour: int
+):
+    kept = hand_over(record, b"the beginning", neighbour)
+    whole = hashlib.sha256(b"the beginning, and the rest").hexdigest()
+    cut = {"sha256": bytes.fromhex(whole), "flag": "truncated"}
+    record.run(lambda: BodyPart.objects.filter(sha256=bytes.fromhex(kept)).update(**cut))
+    assert fetch(api, pki.context(), kept).body == b"the beginning"
+    assert fetch(api, pki.context(), whole).status == 404
 
 
 def client_cert(issued: Issued) -> str:
