@@ -1,12 +1,15 @@
 """Hooks of schemathesis (SCHEMATHESIS_HOOKS): valid requests reach what lies behind authority.
 
-Left alone every valid negotiation would end at 403, since no generator guesses who we are.
-FUZZ_FROM and FUZZ_TO are the URIs of the peer and of the PSAP; FUZZ_CALL_IDS names a file with
-CallIds, one a line, whose negotiation has been accepted.
+Left alone every valid negotiation would end at 403 and every attachment at 404, since no generator
+guesses who we are and what was handed over. FUZZ_SCENE names a JSON file: the URIs `from` (the
+peer's) and `to` (the PSAP's), `call_ids` whose negotiation has been accepted, digests of
+`attachments`, and the `other_token` of another peer. FUZZ_REACH names the file that gets one line
+an answer: path, HTTP status, StatusCode.
 """
 
 import base64
 import hashlib
+import json
 import os
 import random
 from pathlib import Path
@@ -15,8 +18,8 @@ from typing import Any
 import hypothesis
 import schemathesis
 
-CALL_IDS = Path(os.environ["FUZZ_CALL_IDS"]).read_text().split()
-OURS, THEIRS = os.environ["FUZZ_TO"], os.environ["FUZZ_FROM"]
+SCENE = json.loads(Path(os.environ["FUZZ_SCENE"]).read_text())
+REACH = Path(os.environ["FUZZ_REACH"])
 
 REJECTED = "ST202"  # a request that fits the schema
 BEYOND_SCHEMAS = {
@@ -28,25 +31,40 @@ BEYOND_SCHEMAS = {
 }
 # Looking for slow requests makes hypothesis simplify each that it keeps, for minutes.
 hypothesis.target = lambda *_args, **_named: None
-_random = random.Random()
+_random = random.Random(SCENE["seed"])
 
 
 @schemathesis.hook
-def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
+def before_call(_context: Any, case: Any, kwargs: Any) -> None:
     """Make some of the valid requests ones of the peer's."""
     body, chance = case.body, _random.random()
     if case.meta is None or not case.meta.generation.mode.is_positive or chance < 0.2:
         return
     if case.operation.path.endswith("/negotiation"):
-        body["TransferFrom"] = THEIRS
+        body["TransferFrom"] = SCENE["from"]
         if chance < 0.8:
-            body["TransferTo"] = OURS
+            body["TransferTo"] = SCENE["to"]
     elif case.operation.path.endswith("/execution"):
-        body["CallId"] = _random.choice(CALL_IDS)
-        if chance < 0.6:
+        body["CallId"] = _random.choice(SCENE["call_ids"])
+        if chance < 0.85:
             body.setdefault("Data", {"Version": 1})["AppUri"] = "sip:caller@app.example.org"
         for attachment in body.get("Data", {}).get("Attachments") or ():
             _digest(attachment)
+    elif "/attachments/" in case.operation.path:
+        case.path_parameters["sha256"] = _random.choice(SCENE["attachments"])
+        if chance < 0.4:
+            kwargs["auth"] = _with("Authorization", f"Bearer {SCENE['other_token']}")
+        elif chance < 0.6:
+            kwargs["auth"] = _with("Range", "bytes=0-3")
+
+
+@schemathesis.hook
+def after_call(_context: Any, case: Any, response: Any) -> None:
+    """Note where a request got to."""
+    is_json = "application/json" in response.headers.get("content-type", ())
+    told = response.json().get("StatusCode", "-") if is_json else "-"
+    with REACH.open("a") as reached:
+        print(case.operation.path.split("/")[3], response.status_code, told, file=reached)
 
 
 @schemathesis.hook
@@ -56,6 +74,16 @@ def filter_failure(_context: Any, failure: Any, _case: Any, response: Any) -> bo
         return True
     details = {one["detail"] for one in response.json()["violations"]}
     return not details <= BEYOND_SCHEMAS
+
+
+def _with(name: str, value: str) -> Any:
+    """Return what sets a header over those of the command line."""
+
+    def change(request: Any) -> Any:
+        request.headers[name] = value
+        return request
+
+    return change
 
 
 def _digest(attachment: Any) -> None:
