@@ -346,6 +346,20 @@ def test_what_arrives_without_its_app_keeps_its_slot_until_it_is_closed(coming: 
     assert coming.ask(call_id=CALL_ID + "3").state == "accepted"
 
 
+def test_a_peer_whose_chats_never_come_has_its_offers_ring_for_a_while(coming: Coming):
+    """Red when a refusal frees the slot: as fast as it asks, each time with a whole history."""
+    coming.peer.auto_accept, coming.peer.auto_accept_limit = True, 2
+    for number in range(2):
+        assert coming.ask(call_id=f"{CALL_ID}{number}").state == "accepted"
+        coming.execute(handed_chat(), call_id=f"{CALL_ID}{number}", body=b"%d" % number)
+        coming.answered(488, "failed")
+        coming.settle()
+        assert coming.state == "failed"
+    assert coming.ask(call_id=CALL_ID + "x").state == "offered"
+    coming.later(600)
+    assert coming.ask(call_id=CALL_ID + "y").state == "accepted"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_twelve_offers_at_once_no_more_are_accepted_than_there_are_slots():
     coming = Coming(auto_accept=True, auto_accept_limit=3)

@@ -101,7 +101,7 @@ def make_offer(
         cause = _why_not(offer, too_long=is_too_long(call_id))
         if cause:
             _decline(offer, cause, now)
-        elif peer.auto_accept and has_free_slot(peer):
+        elif peer.auto_accept and has_free_slot(peer, now):
             offer.automatic = True
             _accept(offer, peer, now)
         elif _ringing(peer, now) >= MOST_RINGING:

@@ -1,5 +1,7 @@
 """Slots: how many chats wait here already, accepted transfers counted (clause 6.3.2)."""
 
+from datetime import datetime, timedelta
+
 from django.db import connection
 from django.db.models import OuterRef, Q, Subquery
 
@@ -10,6 +12,9 @@ from psap.models import Peer
 _LOCK_NUMBER = 103_698
 """Any number that no other advisory lock of ours has; receipts use hashes."""
 
+IN_VAIN = timedelta(minutes=10)
+"""So long a chat that a rule has accepted, and that did not come, counts as one that waits."""
+
 
 def offers_in_turn() -> None:
     """Let no other offer be entered until this transaction ends: slots are counted once each."""
@@ -17,9 +22,20 @@ def offers_in_turn() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_NUMBER])
 
 
-def has_free_slot(peer: Peer) -> bool:
-    """Whether the peer's auto-accept rule may take one more chat; call `offers_in_turn` before."""
-    return waiting_chats(peer) < peer.auto_accept_limit
+def has_free_slot(peer: Peer, now: datetime) -> bool:
+    """Whether the peer's auto-accept rule may take one more chat; call `offers_in_turn` before.
+
+    A chat whose app refused to come has left its slot at once; but whoever hands over nothing else
+    has its offers ring, instead of filling our record with histories.
+    """
+    vain = Transfer.objects.filter(
+        side=TransferSide.IN,
+        peer=peer,
+        state=TransferState.FAILED,
+        automatic=True,
+        executed_at__gt=now - IN_VAIN,
+    )
+    return waiting_chats(peer) + vain.count() < peer.auto_accept_limit
 
 
 def waiting_chats(peer: Peer) -> int:
