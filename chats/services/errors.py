@@ -121,6 +121,13 @@ class NoTransfers(ChatError):
     detail = "This control room does not take transfers."
 
 
+class ChatTooLarge(ChatError):
+    """The texts alone are more than a peer takes in one request (docs/transfer.md)."""
+
+    code = "chat-too-large"
+    detail = "This chat is too large to be transferred. It can be redirected."
+
+
 class TransferUnderWay(ChatError):
     code = "transfer-under-way"
     detail = "This chat is being transferred already."

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from chats.models import Chat, Transfer
+from chats.models import Chat, Message, Transfer
 from chats.services.close_chat import close_chat
 from chats.services.errors import (
     ChatError,
+    ChatTooLarge,
     ChatUnknown,
     ClientEndsSession,
     NoAgreement,
@@ -257,3 +258,16 @@ def test_an_app_that_has_stopped_is_not_told_to_wait_when_the_peer_agrees(leavin
     leaving.agree()
     assert (leaving.state, leaving.chat.session) == ("cancelled", "stopped")
     assert leaving.ours(266) == []
+
+
+def test_a_chat_that_no_peer_would_take_is_refused_before_anybody_is_asked(leaving: Leaving):
+    """Red without the estimate: the app is told to wait, and then the peer answers 413."""
+    texts = Message.objects.filter(chat=leaving.chat, type=257, direction="out")
+    texts.update(text='"' * (5 * 1024 * 1024))  # each of two bytes in JSON
+    leaving.request()
+    call_off(chat_id=leaving.chat_id, call_taker=leaving.owner, now=leaving.now)
+    texts.update(text='"' * (10 * 1024 * 1024))
+    with pytest.raises(ChatTooLarge):
+        leaving.request()
+    assert Transfer.objects.count() == 1
+    assert leaving.chat.session == "open"

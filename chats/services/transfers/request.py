@@ -7,6 +7,7 @@ from django.db import transaction
 from chats.models import DEC112, Chat, Session, Transfer, TransferSide, TransferState
 from chats.services.chain import actor_of, append_event
 from chats.services.errors import (
+    ChatTooLarge,
     ClientEndsSession,
     NoAgreement,
     NoTransfers,
@@ -18,6 +19,7 @@ from chats.services.limited_clients import ends_on_transfer
 from chats.services.locking import bounded_transaction, lock_chat, lock_own_chat
 from chats.services.texts import clean_text, text_digest
 from chats.services.transfers.attempts import is_under_way, wake_worker_and_readers
+from chats.services.transfers.size import is_too_large
 from psap.failpoints import reach
 from psap.models import Peer, Psap, User
 
@@ -43,12 +45,12 @@ def request_transfer(
     what the 266 will say, the PSAP's own when empty. `override` transfers an app that is known to
     end its session instead, and is recorded. `at_once` hands over as soon as the peer accepts.
     Raises ChatUnknown, NotYourChat, TransferUnderWay, SessionNotOpen, PeerUnknown, NoAgreement,
-    NoTransfers, ClientEndsSession, TextTooLong, ChatBusy.
+    NoTransfers, ClientEndsSession, ChatTooLarge, TextTooLong, ChatBusy.
     """
     reason, text = clean_text(reason).strip(), clean_text(text)
     with bounded_transaction():
         chat = lock_for(chat_id, call_taker)
-        if is_under_way(chat):
+        if is_under_way(chat_id):
             raise TransferUnderWay
         if chat.session != Session.OPEN or chat.disposition is not None:
             raise SessionNotOpen
@@ -58,6 +60,8 @@ def request_transfer(
         limited = ends_on_transfer(chat)
         if limited and (not override or chat.dialect == DEC112):
             raise ClientEndsSession
+        if is_too_large(chat):
+            raise ChatTooLarge
         psap = Psap.objects.first() or Psap()
         transfer = Transfer.objects.create(
             side=TransferSide.OUT,
