@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from chats import access
-from chats.selectors import EventBatch, is_transfer_under_way, missed_events
+from chats.selectors import EventBatch, missed_events
 from chats.services.call_back import call_back
 from chats.services.claim_chat import claim_chat
 from chats.services.close_chat import close_chat
@@ -22,6 +22,7 @@ from chats.services.release_chat import release_chat
 from chats.services.report_source import report_source
 from chats.services.send_text import send_text
 from chats.services.take_back import take_back
+from chats.services.transfers.attempts import is_under_way
 from chats.services.transfers.call_off import call_off
 from chats.services.transfers.handing_over import hand_over
 from chats.services.transfers.offers import accept_offer, decline_offer
@@ -230,7 +231,7 @@ def _hand_over(command: Command, user: User, now: datetime) -> Reply:
 
 def _take_back(command: Command, user: User, now: datetime) -> Reply:
     # Either service refuses what has ended meanwhile.
-    keep = call_off if is_transfer_under_way(command.chat_id) else take_back
+    keep = call_off if is_under_way(command.chat_id) else take_back
     keep(chat_id=command.chat_id, call_taker=user, now=now)
     return {}
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from chats import rows
-from chats.models import UNDER_WAY, Chat, Transfer, TransferSide
+from chats.models import Chat
 from chats.rows import (
     CardRow,
     DataRow,
@@ -121,13 +121,6 @@ def conversation(chat_id: int) -> Conversation | None:
             signalling=signalling,
             psaps=psaps,
         )
-
-
-def is_transfer_under_way(chat_id: int) -> bool:
-    """Tell whether we are giving a chat to another PSAP."""
-    return Transfer.objects.filter(
-        chat=chat_id, side=TransferSide.OUT, state__in=UNDER_WAY
-    ).exists()
 
 
 def open_offers() -> list[TransferRow]:

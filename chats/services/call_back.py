@@ -52,4 +52,4 @@ def _may_be_called_back(chat: Chat) -> bool:
     ended = chat.session == Session.STOPPED and chat.disposition is None
     if not ended or not chat.call_id or chat.alert:
         return False
-    return not is_under_way(chat)  # the app stopped while a transfer was executed
+    return not is_under_way(chat.pk)  # the app stopped while a transfer was executed

@@ -40,7 +40,7 @@ def redirect_chat(
         chat = lock_own_chat(chat_id, call_taker)
         if chat.session != Session.OPEN or chat.disposition is not None or not chat.call_id:
             raise SessionNotOpen
-        if is_under_way(chat):
+        if is_under_way(chat_id):
             raise TransferUnderWay
         target = _target_of(peer_id)
         limited = ends_on_redirect(chat)

@@ -60,9 +60,11 @@ def outgoing_of(chat: Chat) -> Transfer | None:
     return under_way.select_for_update(no_key=True).first()
 
 
-def is_under_way(chat: Chat) -> bool:
+def is_under_way(chat_id: int) -> bool:
     """Whether we are transferring a chat."""
-    return Transfer.objects.filter(chat=chat, side=TransferSide.OUT, state__in=UNDER_WAY).exists()
+    return Transfer.objects.filter(
+        chat=chat_id, side=TransferSide.OUT, state__in=UNDER_WAY
+    ).exists()
 
 
 def move(
