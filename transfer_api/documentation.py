@@ -3,13 +3,15 @@
 The page has no script, and one style sheet of its own.
 """
 
+import json
+
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from chats.services.transfers import arriving, offers
 from psap.models import Psap
-from transfer_api import requests, schemas
+from transfer_api import examples, requests, schemas
 from transfer_api.endpoints import endpoint, respond
 from transfer_api.openapi import document
 from transfer_api.problems import Problem
@@ -31,8 +33,16 @@ ANNEX = (
 async def page(request: HttpRequest) -> HttpResponse:
     """Tell an implementer how to hand us a chat."""
     psap = await work.look(_psap)
+    uri = psap.public_uri if psap and psap.public_uri else examples.PSAP
+    least = {key: examples.DATA[key] for key in ("Version", "AppUri")}
     context = {
         "psap": psap,
+        "negotiation": _written({**examples.NEGOTIATION, "TransferTo": uri}),
+        "accepted": _written(examples.ACCEPTED),
+        "execution": _written({**examples.EXECUTION, "Data": least}),
+        "taken": _written(examples.TAKEN),
+        "data": _written(examples.DATA),
+        "check_call_id": offers.CHECK_CALL_ID,
         "base": f"{request.scheme}://{request.headers.get('Host', '')[:200]}",
         "annex": [_listed(name) for name in ANNEX],
         "ours": [_listed(name) for name in schemas.names() if name not in ANNEX],
@@ -100,6 +110,10 @@ def _psap() -> Psap | None:
 def _ask_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def _written(example: examples.Example) -> str:
+    return json.dumps(example, indent=2, ensure_ascii=False)
 
 
 def _listed(name: str) -> dict[str, str]:

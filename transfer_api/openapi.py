@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from transfer_api import schemas
+from transfer_api import examples, schemas
 from transfer_api.problems import CONTENT_TYPE
 from transfer_api.requests import BOUNDS
 
@@ -20,6 +20,8 @@ _NAMES = {
     schemas.EXECUTION_RESPONSE: "ChatTransferExecutionResponse",
     schemas.CUSTODY_REQUEST: "ChatCustodyNotice",
     schemas.CUSTODY_RESPONSE: "ChatCustodyAnswer",
+    schemas.WITHDRAWAL_REQUEST: "ChatTransferWithdrawal",
+    schemas.WITHDRAWAL_RESPONSE: "ChatTransferWithdrawalAnswer",
     schemas.PROBLEM: "Problem",
     schemas.DATA: "ChatData",
 }
@@ -47,13 +49,15 @@ def document() -> Mapping[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Chat transfer between PSAPs", "version": VERSION,
-                 "description": _INTRODUCTION},
+                 "description": _INTRODUCTION,
+                 "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"}},
         "servers": [{"url": "/"}],
         "security": [{"certificate": []}, {"token": []}],
         "paths": {
             "/transfer/v1/negotiation": {"post": _negotiation()},
             "/transfer/v1/execution": {"post": _execution()},
             "/transfer/v1/custody": {"post": _custody()},
+            "/transfer/v1/withdrawal": {"post": _withdrawal()},
             "/transfer/v1/attachments/{sha256}": {"get": _attachment()},
         },
         "components": {
@@ -97,9 +101,23 @@ def _custody() -> Mapping[str, Any]:
     return _post(
         "tellCustody",
         "Say whom the app follows (beyond Annex A)",
-        "For when a transfer ended without both sides knowing how. A peer without it answers 404.",
+        "For when a transfer ended without both sides knowing how: MessageId is the MsgId of your "
+        "265 that the app has acknowledged, or, to ask, that of the execution. A peer without "
+        "such notices answers 404.",
         schemas.CUSTODY_REQUEST,
         schemas.CUSTODY_RESPONSE,
+    )
+
+
+def _withdrawal() -> Mapping[str, Any]:
+    return _post(
+        "withdraw",
+        "Call a negotiation off (beyond Annex A)",
+        "Ends your latest negotiation about the CallId, whether it rings or was accepted; never "
+        "what you have executed (StatusCode 409). Without it an offer ends by its time. A peer "
+        "without it answers 404.",
+        schemas.WITHDRAWAL_REQUEST,
+        schemas.WITHDRAWAL_RESPONSE,
     )
 
 
@@ -107,6 +125,8 @@ def _attachment() -> Mapping[str, Any]:
     return {
         "operationId": "fetchAttachment",
         "summary": "Fetch an attachment that Data gave by link",
+        "description": "For whom the chat was executed to, as long as the content is kept; also "
+        "what Data gave by value. The whole content: a Range is passed over. Check the digest.",
         "parameters": [
             {
                 "name": "sha256",
@@ -135,17 +155,21 @@ def _post(
         "description": description,
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": _reference(asked)}},
+            "content": {"application/json": _content(asked)},
         },
         "responses": {
             "200": {
                 "description": "Understood; StatusCode says what about it",
-                "content": {"application/json": {"schema": _reference(answered)}},
+                "content": {"application/json": _content(answered)},
             },
             **_problems(*_REFUSALS),
             "403": _problem(_NOT_YOURS["403"]),
         },
     }
+
+
+def _content(name: str) -> Mapping[str, Any]:
+    return {"schema": _reference(name), "example": examples.BY_SCHEMA[name]}
 
 
 def _problems(*statuses: str) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from jsonschema import Draft7Validator
 from playwright.async_api import Browser
 
 from tests.support.peerapi import PeerApiProcess, PeerConnection
-from transfer_api import schemas
+from transfer_api import examples, requests, schemas
+from transfer_api.profile.reader import read_data
 
 ROOT = Path(__file__).parents[2]
 ANNEX = ("chattrnegrequ", "chattrnegresp", "chattrexerequ", "chattrexeresp")
@@ -68,6 +70,29 @@ def test_every_schema_is_one_and_is_served(reader: PeerConnection, name: str):
     answer = reader.ask("GET", f"/transfer/schemas/{name}.json")
     Draft7Validator.check_schema(answer.json)
     assert answer.json["description"]
+
+
+@pytest.mark.parametrize("name", schemas.names())
+def test_each_schema_has_an_example_that_fits_it(name: str):
+    Draft7Validator(schemas.schema(name)).validate(examples.BY_SCHEMA[name])
+
+
+def test_the_examples_of_requests_are_understood():
+    asked = requests.read_negotiation(json.dumps(examples.NEGOTIATION).encode())
+    assert asked.transfer_from == examples.PEER
+    execution = requests.read_execution(json.dumps(examples.EXECUTION).encode())
+    assert execution.data is not None
+    now = datetime(2026, 1, 31, 12, 0, 6, tzinfo=UTC)
+    handed = read_data(execution.data, received_at=now, peer_uris=(examples.PEER,), sent_at=None)
+    assert [message.text for message in handed.messages] == ["Hilfe, es brennt!", "Wo sind Sie?"]
+    requests.read_custody_notice(json.dumps(examples.NOTICE).encode())
+
+
+def test_the_example_in_the_docs_is_the_one_that_is_tested():
+    (written,) = re.findall(
+        r"```json\n(.*?)```", (ROOT / "docs/transfer.md").read_text(), re.DOTALL
+    )
+    assert json.loads(written) == examples.EXECUTION
 
 
 def test_what_is_no_schema_gets_404(reader: PeerConnection):
