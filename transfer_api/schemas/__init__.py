@@ -22,6 +22,8 @@ EXECUTION_REQUEST = "chattrexerequ"  # A.3
 EXECUTION_RESPONSE = "chattrexeresp"  # A.4
 CUSTODY_REQUEST = "custodynotice"  # ours
 CUSTODY_RESPONSE = "custodyanswer"  # ours
+WITHDRAWAL_REQUEST = "withdrawal"  # ours
+WITHDRAWAL_RESPONSE = "withdrawalanswer"  # ours
 PROBLEM = "problem"  # RFC 9457, with violations
 DATA = "data"  # ours: Data of A.3
 
