@@ -5,14 +5,17 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from chats.models import SetAside, Transfer, TransferSide, TransferState
+from chats.models import Relay, RelayStatus, SetAside, Transfer, TransferSide, TransferState
 from psap.alarms import ALARM, WARNING, Alarm
 
 OVERDUE_AFTER = timedelta(seconds=60)
 # The chat's own card goes on saying why; this is to make everybody look.
 FAILURE_IS_TOLD_FOR = timedelta(minutes=5)
 CALL_OVERDUE_AFTER = timedelta(seconds=10)
+RELAY_OVERDUE_AFTER = timedelta(seconds=60)
 MOST_NAMED = 3
+MOST_LISTED = 100
+LONGEST_NAME = 80
 
 _OLDEST_DUE = """
 SELECT min(o.due_at) FROM chats_message m JOIN chats_outboxentry o ON o.message_id = m.id
@@ -83,6 +86,25 @@ def calls_to_peers(now: datetime) -> Iterator[Alarm]:
         yield Alarm("transfers-behind", ALARM, text, oldest)
 
 
+def messages_not_passed_on(now: datetime) -> Iterator[Alarm]:
+    """Say whose messages have not got after them to the PSAP that has their chat now.
+
+    It ends when they have, or when they are given up, which stands on the record.
+    """
+    rows = Relay.objects.filter(
+        status=RelayStatus.QUEUED, attempts__gt=1, message__at__lt=now - RELAY_OVERDUE_AFTER
+    ).order_by("message__at")
+    found = list(rows.values_list("chat__caller_uri", "target", "message__at")[:MOST_LISTED])
+    if found:
+        callers = _names(caller[:LONGEST_NAME] for caller, _, _ in found)
+        targets = _names(target[:LONGEST_NAME] for _, target, _ in found)
+        text = (
+            f"What {callers} wrote here has not reached {targets} for more than a minute: the chat"
+            " is there now. Read it in the chat here, and call them."
+        )
+        yield Alarm("relay-behind", ALARM, text, found[0][2])
+
+
 def oldest_call(now: datetime) -> datetime | None:
     """Return since when the first call to a peer has been due that nobody makes just now."""
     with connection.cursor() as cursor:
@@ -95,8 +117,8 @@ def _chats(number: int) -> str:
     return "a chat" if number == 1 else f"{number} chats"
 
 
-def _names(peers: Iterable[str]) -> str:
-    names = list(dict.fromkeys(f"“{peer}”" for peer in peers))
+def _names(written: Iterable[str]) -> str:
+    names = list(dict.fromkeys(f"“{name}”" for name in written))
     rest = len(names) - MOST_NAMED
     shown = names[:MOST_NAMED] + ([f"{rest} more"] if rest > 0 else [])
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -12,6 +12,7 @@ class ChatsConfig(AppConfig):
             calls_to_peers,
             custody_uncertain,
             failed_transfers,
+            messages_not_passed_on,
             messages_on_no_chat,
             outgoing_messages,
         )
@@ -24,6 +25,7 @@ class ChatsConfig(AppConfig):
         alarms.register(custody_uncertain)
         alarms.register(failed_transfers)
         alarms.register(calls_to_peers)
+        alarms.register(messages_not_passed_on)
         figures.register(chat_figures)
         figures.register(transfer_figures)
         status.show_messages(messages_set_aside)

@@ -8,13 +8,19 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from chats.alarms import calls_to_peers, custody_uncertain, failed_transfers
+from chats.alarms import (
+    calls_to_peers,
+    custody_uncertain,
+    failed_transfers,
+    messages_not_passed_on,
+)
 from chats.figures import transfer_figures
-from chats.models import AttachmentFetch, Transfer, TransferState
+from chats.models import AttachmentFetch, Message, Relay, Transfer, TransferState
+from psap.alarms import Alarm
 from psap.demo import seed_demo
 from psap.figures import METRICS
 from psap.models import User
-from tests.support.chats import open_chat
+from tests.support.chats import open_chat, receive_message
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +89,27 @@ def test_calls_that_nobody_makes_are_told():
     transfer("out", "executing", call_due_at=since)
     (alarm,) = calls_to_peers(timezone.now())
     assert (alarm.code, alarm.severity, alarm.since) == ("transfers-behind", "alarm", since)
+
+
+def test_messages_that_do_not_get_after_their_chat_are_told_until_they_do_or_are_given_up():
+    chat = open_chat(session="transferred", gone_to="sip:b@b.example", caller_uri="sip:anna@a")
+    since = ago(61)
+    message = receive_message(chat, "Bin ich hier richtig?", at=since)
+    Relay.objects.create(
+        message=message, chat=chat, target="sip:b@b.example", branch="b", due_at=ago(-20)
+    )
+
+    def told(**values: object) -> list[Alarm]:
+        Relay.objects.update(**values)
+        return list(messages_not_passed_on(timezone.now()))
+
+    assert told(attempts=1) == []  # held until the chat had gone, it goes only now
+    (alarm,) = told(attempts=2)
+    assert (alarm.code, alarm.severity, alarm.since) == ("relay-behind", "alarm", since)
+    assert "“sip:anna@a”" in alarm.text and "“sip:b@b.example”" in alarm.text
+    assert told(status="relayed") == told(status="failed") == []
+    Message.objects.update(at=ago(50))
+    assert told(status="queued") == []
 
 
 def test_prometheus_reads_transfers_by_side_and_state():
