@@ -30,6 +30,7 @@ BOUNDS: Mapping[str, Mapping[str, Any]] = {
     },
     schemas.EXECUTION_REQUEST: {"CallId": _IDENTIFIER, "MessageId": _MSG_ID},
     schemas.CUSTODY_REQUEST: {"CallId": _IDENTIFIER, "MessageId": _MSG_ID},
+    schemas.WITHDRAWAL_REQUEST: {"CallId": _IDENTIFIER},
 }
 """By schema and key: what we demand beyond the annex, which sets no bounds."""
 
@@ -88,6 +89,12 @@ def read_custody_notice(body: bytes) -> CustodyNotice:
     """Read the body of a custody notice; raises Problem 400."""
     asked = _read(schemas.CUSTODY_REQUEST, body)
     return CustodyNotice(asked["CallId"], int(asked["MessageId"]))
+
+
+def read_withdrawal(body: bytes) -> str:
+    """Read the body of a withdrawal, which is its CallId; raises Problem 400."""
+    call_id: str = _read(schemas.WITHDRAWAL_REQUEST, body)["CallId"]
+    return call_id
 
 
 def _read(name: str, body: bytes) -> Mapping[str, Any]:

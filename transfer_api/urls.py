@@ -8,6 +8,7 @@ urlpatterns = [
     path("transfer/v1/negotiation", views.negotiation),
     path("transfer/v1/execution", views.execution),
     path("transfer/v1/custody", views.custody_notice),
+    path("transfer/v1/withdrawal", views.withdrawal),
     path("transfer/v1/attachments/<str:sha256>", views.attachment),
     path("transfer/", documentation.page),
     path("transfer/page.css", documentation.style_sheet),

@@ -17,6 +17,7 @@ from chats.models import BodyPart, Transfer, TransferSide
 from chats.services.addresses import same_address
 from chats.services.errors import ChatBusy, NoTransfer
 from chats.services.transfers import arriving, custody, offers
+from chats.services.transfers.withdrawing import withdraw_offer
 from chats.services.verify_chat import TRUNCATED
 from psap import failpoints
 from psap.models import Peer
@@ -77,6 +78,14 @@ async def custody_notice(request: HttpRequest) -> HttpResponse:
     peer, body = peer_of(request), json_body_of(request)
     notice, settled = await work.do(peer.pk, _take_notice, peer, body.content)
     return answer(notice.call_id, settled.status_code, MessageId=settled.msg_id)
+
+
+@endpoint("POST")
+async def withdrawal(request: HttpRequest) -> HttpResponse:
+    """Call a negotiation off; beyond Annex A, so that nobody here waits for its time to be over."""
+    peer, body = peer_of(request), json_body_of(request)
+    call_id, withdrawn = await work.do(peer.pk, _withdraw, peer, body.content)
+    return answer(call_id, custody.OK if withdrawn else custody.CONFLICT)
 
 
 @endpoint("GET", "HEAD")
@@ -160,6 +169,14 @@ def _take_notice(peer: Peer, body: bytes) -> tuple[requests.CustodyNotice, custo
         return notice, custody.CustodyAnswer(ASK_AGAIN, notice.msg_id)
     except NoTransfer as error:
         raise Problem(403, "No chat with this CallId has passed between us.") from error
+
+
+def _withdraw(peer: Peer, body: bytes) -> tuple[str, bool]:
+    call_id = requests.read_withdrawal(body)
+    try:
+        return call_id, withdraw_offer(peer=peer, call_id=call_id, now=_now())
+    except NoTransfer as error:
+        raise Problem(403, "You have not negotiated about this CallId.") from error
 
 
 def _attachment(peer: Peer, sha256: str) -> bytes:

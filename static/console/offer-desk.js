@@ -113,7 +113,7 @@ function endedWords({ peer, state, by, cause }, me) {
   if (state === "declined") {
     return `The chat of ${peer} is declined${by && by.username !== me ? ` by ${by.name}` : ""}${cause ? `: ${cause.replace(/\.$/, "")}` : ""}.`;
   }
-  if (state === "expired") return `The offer of ${peer} has ended${cause ? `: ${cause.replace(/\.$/, "")}` : " by itself"}.`;
+  if (["expired", "cancelled"].includes(state)) return `The offer of ${peer} has ended${cause ? `: ${cause.replace(/\.$/, "")}` : " by itself"}.`;
   if (state === "failed") return `The chat of ${peer} did not come: ${cause || "the app has not followed in time"}.`;
   return "";
 }

@@ -45,7 +45,8 @@ def test_each_state_says_who_has_the_chat(heading: str):
         name for row in re.findall(r"^\| ([a-z, ]+) \|", told, re.M) for name in row.split(", ")
     }
     # An offer that came to nothing left no chat behind.
-    offers = {TransferState.DECLINED, TransferState.EXPIRED} if table is TRANSFEREE else set()
+    nothing = {TransferState.DECLINED, TransferState.EXPIRED, TransferState.CANCELLED}
+    offers = nothing if table is TRANSFEREE else set()
     assert named == {state.value for state in states - offers}
 
 

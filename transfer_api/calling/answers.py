@@ -116,6 +116,11 @@ def judge_custody(answer: Answer, call_id: str) -> Settled | UnknownThere | Unus
     return Settled(int(body["StatusCode"]), int(body["MessageId"]))
 
 
+def is_worth_repeating(status: int) -> bool:
+    """Whether a peer may hear another time what it was told; one without such words may not."""
+    return status in AGAIN_LATER or (status >= 500 and status not in UNKNOWN_THERE)
+
+
 def _object(answer: Answer) -> Mapping[str, Any]:
     """Read the body as a JSON object, empty when it is none."""
     try:

@@ -28,6 +28,7 @@ from transfer_api.calling.counterparts import Counterpart, load_counterparts
 from transfer_api.calling.custody import tell
 from transfer_api.calling.execution import execute
 from transfer_api.calling.negotiation import negotiate
+from transfer_api.calling.withdrawal import withdraw
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +106,9 @@ class Caller(WorkerThreads):
     def _work(self, call: DueCall, counterpart: Counterpart) -> Callable[[], None]:
         under_way = _UnderWay()
         with self._counting:
+            before = self._under_way.get(call.transfer_id)
+            if before is not None:  # its answer means nothing any more
+                before.wanted = False
             self._under_way[call.transfer_id] = under_way
 
         def work() -> None:
@@ -123,6 +127,8 @@ class Caller(WorkerThreads):
             negotiate(call, counterpart, wanted)
         elif call.kind is CallKind.EXECUTION:
             execute(call, counterpart, wanted)
+        elif call.kind is CallKind.WITHDRAWAL:
+            withdraw(call, counterpart)
         else:
             tell(call, counterpart)
 

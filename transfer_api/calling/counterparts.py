@@ -11,6 +11,7 @@ from psap.models import Peer, Psap
 NEGOTIATION = "transfer/v1/negotiation"
 EXECUTION = "transfer/v1/execution"
 CUSTODY = "transfer/v1/custody"
+WITHDRAWAL = "transfer/v1/withdrawal"
 
 
 class NotThere(Exception):
@@ -39,6 +40,11 @@ class Counterpart:
     def custody_url(self) -> str:
         """Where it is told whom the app follows."""
         return self.base + CUSTODY if self.base else ""
+
+    @property
+    def withdrawal_url(self) -> str:
+        """Where it is told that a transfer is called off."""
+        return self.base + WITHDRAWAL if self.base else ""
 
     def attachment(self, reference: str) -> Target:
         """Read the URL of an attachment; raises NotThere unless it is where we ask the peer.

@@ -48,8 +48,8 @@ def call_off(*, chat_id: int, call_taker: User | None, now: datetime) -> Transfe
 def end_negotiation(
     *, chat: Chat, transfer: Transfer, cause: str, actor: str, now: datetime
 ) -> None:
-    """Cancel a locked transfer of which the app knows nothing yet."""
-    move(transfer, Happening.CALLED_OFF, now=now, cause=cause)
+    """Cancel a locked transfer of which the app knows nothing yet; the peer is told."""
+    move(transfer, Happening.CALLED_OFF, now=now, cause=cause, call_due_at=now)
     append_event(
         chat_id=chat.pk,
         kind="transfer-cancelled",

@@ -14,6 +14,8 @@ from chats.services.transfers.attempts import ASKING
 LEASE = timedelta(seconds=8)
 # Until when a peer is told about custody.
 CUSTODY_PATIENCE = timedelta(days=1)
+# Until when it is told that a transfer is called off; an offer ends by itself before long.
+WITHDRAWAL_PATIENCE = timedelta(seconds=30)
 
 
 class CallKind(enum.StrEnum):
@@ -22,6 +24,7 @@ class CallKind(enum.StrEnum):
     NEGOTIATION = "negotiation"
     EXECUTION = "execution"
     CUSTODY = "custody"
+    WITHDRAWAL = "withdrawal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +109,7 @@ def _due_call(
         return DueCall(pk, CallKind.NEGOTIATION, peer_id, attempts, give_up_at)
     if side == TransferSide.OUT and state in ASKING:
         return DueCall(pk, CallKind.EXECUTION, peer_id, attempts, due_at or now)
+    if state == TransferState.CANCELLED:
+        give_up_at = (ended_at or now) + WITHDRAWAL_PATIENCE
+        return DueCall(pk, CallKind.WITHDRAWAL, peer_id, attempts, give_up_at)
     return DueCall(pk, CallKind.CUSTODY, peer_id, attempts, (ended_at or now) + CUSTODY_PATIENCE)

@@ -22,7 +22,6 @@ class Happening(enum.StrEnum):
     HANDED_OVER = "handed-over"  # our 266 is queued
     STALLED = "stalled"  # the app has acknowledged the 266
     NOT_STALLED = "not-stalled"  # it has not, in time, or has stopped or begun anew
-    CALLED_OFF = "called-off"  # by the call-taker
     TAKEN = "taken"  # 200 to the execution
     NOT_TAKEN = "not-taken"  # 503, or an answer that is none
     ANSWER_LOST = "answer-lost"  # sent, and nobody knows
@@ -35,6 +34,7 @@ class Happening(enum.StrEnum):
     NEVER_BEGUN = "never-begun"  # our 265 has not left, and will not
     # of both
     EXPIRED = "expired"  # the 202's ExpiryTime is over
+    CALLED_OFF = "called-off"  # by the transferor's call-taker
     LET_GO = "let-go"  # the other side is known to have the chat, by the app's later word
 
 
@@ -77,8 +77,10 @@ TRANSFEREE: Table = MappingProxyType(
         (_S.OFFERED, _H.ACCEPTED): _S.ACCEPTED,
         (_S.OFFERED, _H.DECLINED): _S.DECLINED,
         (_S.OFFERED, _H.EXPIRED): _S.EXPIRED,
+        (_S.OFFERED, _H.CALLED_OFF): _S.CANCELLED,
         (_S.ACCEPTED, _H.EXECUTED): _S.EXECUTING,
         (_S.ACCEPTED, _H.EXPIRED): _S.EXPIRED,
+        (_S.ACCEPTED, _H.CALLED_OFF): _S.CANCELLED,
         (_S.EXECUTING, _H.FOLLOWED): _S.DONE,
         (_S.EXECUTING, _H.OVERDUE): _S.UNCERTAIN,
         (_S.EXECUTING, _H.NEVER_BEGUN): _S.FAILED,

@@ -45,7 +45,7 @@ HERE = (Session.OPEN, Session.REDIRECTING, Session.TRANSFERRING)
 # Our 265 has the CallId between angle brackets: nothing of it may stand beside them.
 _NOT_IN_CALL_INFO = re.compile(r"[\x00-\x1f\x7f<>]")
 _OPEN = (TransferState.OFFERED, TransferState.ACCEPTED, TransferState.EXECUTING)
-_REFUSED = (TransferState.DECLINED, TransferState.EXPIRED)
+_REFUSED = (TransferState.DECLINED, TransferState.EXPIRED, TransferState.CANCELLED)
 
 
 class OfferGone(ChatError):

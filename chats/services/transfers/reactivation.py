@@ -47,7 +47,14 @@ def reactivate(
     stalled = stalled and chat.session == Session.TRANSFERRING and stopped is None
     again = asked and chat.session == Session.OPEN  # it may follow the transferee all the same
     called_off = happening is Happening.CALLED_OFF
-    move(transfer, happening, now=now, cause=cause, due_at=now + WATCH if asked else None)
+    move(
+        transfer,
+        happening,
+        now=now,
+        cause=cause,
+        due_at=now + WATCH if asked else None,
+        call_due_at=now if called_off else None,
+    )
     data = {"transfer": str(transfer.pk), "target": transfer.transfer_to, "cause": cause}
     append_event(
         chat_id=chat.pk,

@@ -20,6 +20,7 @@ from chats.services.locking import bounded_transaction, lock_chat, lock_own_chat
 from chats.services.texts import clean_text, text_digest
 from chats.services.transfers.attempts import is_under_way, wake_worker_and_readers
 from chats.services.transfers.size import is_too_large
+from chats.services.transfers.withdrawing import withdraw_no_more
 from psap.failpoints import reach
 from psap.models import Peer, Psap, User
 
@@ -63,6 +64,7 @@ def request_transfer(
         if is_too_large(chat):
             raise ChatTooLarge
         psap = Psap.objects.first() or Psap()
+        withdraw_no_more(chat=chat, peer=peer)
         transfer = Transfer.objects.create(
             side=TransferSide.OUT,
             state=TransferState.NEGOTIATING,
