@@ -219,7 +219,14 @@ class Projector:
         ]
 
     async def _project(self, batch: list[IncomingMessage]) -> None:
-        """Project a batch; what is refused is halved until it stands alone."""
+        """Project a batch; what is refused is halved until it stands alone.
+
+        Of a batch that was halved the later part goes behind those of the earlier that now wait.
+        """
+        if self._waiting:
+            batch = [message for message in batch if not self._waiting.joins(message)]
+            if not batch:
+                return
         try:
             projection = await self._database.retry(lambda: self._write(batch))
         except psycopg.errors.UniqueViolation:
@@ -274,9 +281,12 @@ class Projector:
             self._waiting.forget([message])
 
     async def _drop_projected(self, batch: list[IncomingMessage]) -> None:
-        """Sort out messages that another gateway, or we before a lost answer, projected."""
+        """Sort out messages that another gateway, or we before a lost answer, projected.
+
+        And those that are there twice: sent again while the first was on its way.
+        """
         done = await self._database.retry(lambda: self._on_chats(batch))
-        rest = [message for message in batch if message.journal_id not in done]
+        rest = list({m.journal_id: m for m in batch if m.journal_id not in done}.values())
         if len(rest) == len(batch):  # another constraint: never expected, never a loop
             await self._halve(batch, RuntimeError("a unique constraint refuses the message"))
         elif rest:
