@@ -1,5 +1,7 @@
 """Leases: a chat belongs to a call-taker only as long as that desk shows signs of life."""
 
+import time
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -7,13 +9,15 @@ from django.db.models import QuerySet
 
 from chats.models import Chat
 from chats.services.chain import SYSTEM, append_event
-from chats.services.locking import bounded_transaction
+from chats.services.errors import ChatBusy
 from chats.services.outbox import wake_readers
 from psap.models import Psap, ServiceProcess, User
 
 # Consoles that lost their web process need this long to come back and answer a ping.
 GRACE_AFTER_RESTART = timedelta(seconds=15)
 WEB_IS_DEAD_AFTER = timedelta(seconds=3)
+# Seconds before chats that were held are tried again: a projection has one for an instant.
+PAUSES = (0.05, 0.2, 0.5)
 
 
 def lease_time() -> timedelta:
@@ -24,20 +28,29 @@ def lease_time() -> timedelta:
 def renew_leases(*, call_taker: User, now: datetime) -> int:
     """Extend the leases of all open chats of a call-taker; returns how many.
 
-    Chats locked by something else are waited for last, so that they delay no other.
+    Chats held by something else are passed over and tried again, never waited for: who waits for
+    one would hold those that it has already. Raises ChatBusy when one stays held.
     """
-    mine = Chat.objects.filter(owner=call_taker, disposition=None)
     until = now + lease_time()
-    with transaction.atomic():
-        free = list(
-            mine.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
-        )
-        Chat.objects.filter(pk__in=free).update(lease_until=until)
-    locked = mine.exclude(pk__in=free)
-    if not locked.exists():
-        return len(free)
-    with bounded_transaction():
-        return len(free) + locked.update(lease_until=until)
+    renewed: set[int] = set()
+    for pause in (0.0, *PAUSES):
+        time.sleep(pause)
+        renewed |= _renew_free(call_taker, renewed, until)
+        if not _of(call_taker, renewed).exists():
+            return len(renewed)
+    raise ChatBusy
+
+
+@transaction.atomic
+def _renew_free(call_taker: User, renewed: Collection[int], until: datetime) -> set[int]:
+    free = _of(call_taker, renewed).select_for_update(skip_locked=True, no_key=True)
+    found = set(free.values_list("pk", flat=True))
+    Chat.objects.filter(pk__in=found).update(lease_until=until)
+    return found
+
+
+def _of(call_taker: User, renewed: Collection[int]) -> "QuerySet[Chat]":
+    return Chat.objects.filter(owner=call_taker, disposition=None).exclude(pk__in=renewed)
 
 
 def expire_leases(*, now: datetime) -> int:

@@ -1,15 +1,21 @@
 """Leases: the chats of a silent desk ring again, and only those."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Event
+from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from chats.models import Chat, ChatEvent
+from chats.services import leases
 from chats.services.claim_chat import claim_chat
 from chats.services.leases import expire_leases, renew_leases
 from psap.models import ServiceProcess, User
 from tests.support.chats import make_psap, open_chat
+from tests.support.instance import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +68,46 @@ def test_a_closed_chat_keeps_its_owner(chat: Chat, now: datetime):
     later = now + timedelta(seconds=60)
     web_beats(later, up_for=60)
     assert expire_leases(now=later) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chat_that_is_held_keeps_no_other_of_its_desk_held(
+    anna: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+):
+    """Red when both are waited for in one transaction: the other's texts wait for 3 s, too."""
+    monkeypatch.setattr(leases, "PAUSES", (0.02,) * 1000)
+    other, held = (
+        claim_chat(chat_id=open_chat(text).pk, call_taker=anna, now=now).pk for text in ("a", "b")
+    )
+    passed_over = Event()
+
+    def look(execute: Any, *arguments: Any) -> Any:
+        try:
+            return execute(*arguments)
+        finally:
+            if "SKIP LOCKED" in arguments[0]:
+                passed_over.set()
+
+    def renew() -> int:
+        try:
+            with connection.execute_wrapper(look):
+                return renew_leases(call_taker=anna, now=now + timedelta(seconds=4))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as desk:
+        with transaction.atomic():
+            Chat.objects.select_for_update().get(pk=held)
+            with transaction.atomic():
+                Chat.objects.select_for_update().get(pk=other)
+                renewing = desk.submit(renew)
+                assert passed_over.wait(10)
+                transaction.set_rollback(True)  # lets go of this one alone
+            wait_until(lambda: lease_of(other) == now + timedelta(seconds=16), 10, "renewed")
+            assert lease_of(held) == now + timedelta(seconds=12)
+        assert renewing.result(10) == 2
+    assert lease_of(held) == now + timedelta(seconds=16)
+
+
+def lease_of(chat_id: int) -> datetime | None:
+    return Chat.objects.values_list("lease_until", flat=True).get(pk=chat_id)
