@@ -90,35 +90,12 @@ def append_event(
     data: Mapping[str, Any] | None = None,
 ) -> ChatEvent:
     """Append one event to a chat's chain; locks the chat's row, so call it in a transaction."""
-    chat = Chat.objects.select_for_update(no_key=True).only("head_seq", "head_hash").get(pk=chat_id)
-    seq = chat.head_seq + 1
-    data = dict(data or {})
-    digest = event_hash(
-        bytes(chat.head_hash),
-        chat_id=chat_id,
-        seq=seq,
-        kind=kind,
-        at=at,
-        actor=actor,
-        message_id=message_id,
-        data=canonical_data(data),
-    )
-    event = ChatEvent(
-        chat_id=chat_id,
-        seq=seq,
-        kind=kind,
-        at=at,
-        actor=actor,
-        message_id=message_id,
-        data=data,
-        hash=digest,
-    )
-    event.save(force_insert=True)
-    Chat.objects.filter(pk=chat_id).update(head_seq=seq, head_hash=digest)
+    happened = Happened(kind, at, actor, data or {}, message_id)
+    (event,) = append_events(chat_id=chat_id, events=[happened])
     return event
 
 
-def append_events(*, chat_id: int, events: Sequence[Happened]) -> None:
+def append_events(*, chat_id: int, events: Sequence[Happened]) -> list[ChatEvent]:
     """Append many events to a chat's chain at once, as `append_event` does one."""
     chat = Chat.objects.select_for_update(no_key=True).only("head_seq", "head_hash").get(pk=chat_id)
     digest = bytes(chat.head_hash)
@@ -148,3 +125,4 @@ def append_events(*, chat_id: int, events: Sequence[Happened]) -> None:
         )
     ChatEvent.objects.bulk_create(rows)
     Chat.objects.filter(pk=chat_id).update(head_seq=chat.head_seq + len(rows), head_hash=digest)
+    return rows
