@@ -1,5 +1,7 @@
 """Session mode in detail (clauses 6.2.2 to 6.2.5): MsgIds, stops from both ends, what they undo."""
 
+from contextlib import asynccontextmanager
+
 import pytest
 
 from sipgateway.simulator import lmpe
@@ -102,18 +104,30 @@ def statuses(record, chat):
     return [status for _, status in record.outgoing(chat)]
 
 
-@pytest.mark.conformance("6.2.4-1", "6.2.4-2")
-async def test_a_stop_of_the_app_cancels_what_we_have_not_sent(gateway, record):
-    """Red without the cancelling: the texts went to an app that had ended the chat."""
+@asynccontextmanager
+async def text_under_way(gateway, record):
+    """A chat whose app has got our text "eins" and has not answered it."""
     async with answered_chat(gateway, record) as (app, caller, chat):
         app.answer_status = None
         record.send(chat, "eins")
-        record.send(chat, "zwei")
         await app.until(lambda: texts_of(app.requests) == ["eins"])
+        yield app, caller, chat
+
+
+def answer_text(app, status=200):
+    """Let the app answer that text, and from then on everything."""
+    app.answer_status = status
+    app.answer(next(r for r in app.requests if r.body == b"eins"), status)
+
+
+@pytest.mark.conformance("6.2.4-1", "6.2.4-2")
+async def test_a_stop_of_the_app_cancels_what_we_have_not_sent(gateway, record):
+    """Red without the cancelling: the texts went to an app that had ended the chat."""
+    async with text_under_way(gateway, record) as (app, caller, chat):
+        record.send(chat, "zwei")
         await app.exchange(caller.stop())
         await eventually(lambda: "cancelled" in statuses(record, chat), "the second is cancelled")
-        app.answer_status = 200
-        app.answer(next(r for r in app.requests if r.body == b"eins"))
+        answer_text(app)
         await eventually(
             lambda: statuses(record, chat) == ["delivered", "delivered", "cancelled"], "settled"
         )
@@ -126,13 +140,10 @@ async def test_a_stop_of_the_app_cancels_what_we_have_not_sent(gateway, record):
 @pytest.mark.parametrize("status", [404, 480, 503])
 async def test_what_was_under_way_when_the_app_stopped_is_not_tried_again(gateway, record, status):
     """Red without the moot check: it stayed *deferred* for ever, or was sent five times more."""
-    async with answered_chat(gateway, record) as (app, caller, chat):
-        app.answer_status = None
-        record.send(chat, "eins")
-        await app.until(lambda: texts_of(app.requests) == ["eins"])
+    async with text_under_way(gateway, record) as (app, caller, chat):
         await app.exchange(caller.stop())
         await eventually(lambda: record.export(chat)["session"] == "stopped", "stopped")
-        app.answer(next(r for r in app.requests if r.body == b"eins"), status)
+        answer_text(app, status)
         await eventually(lambda: statuses(record, chat)[-1] == "cancelled", "it is given up")
     record.verify(chat)
 
@@ -159,15 +170,11 @@ async def test_stops_that_cross_leave_no_ghost(gateway, record, status):
 
 
 async def test_our_stop_that_still_waits_is_cancelled_by_theirs(gateway, record):
-    async with answered_chat(gateway, record) as (app, caller, chat):
-        app.answer_status = None
-        record.send(chat, "eins")
-        await app.until(lambda: texts_of(app.requests) == ["eins"])
+    async with text_under_way(gateway, record) as (app, caller, chat):
         record.close_chat(chat, "Alles Gute")
         await app.exchange(caller.stop())
         await eventually(lambda: statuses(record, chat)[-1] == "cancelled", "it is cancelled")
-        app.answer_status = 200
-        app.answer(next(r for r in app.requests if r.body == b"eins"))
+        answer_text(app)
         await eventually(lambda: statuses(record, chat)[1] == "delivered", "the text is settled")
     assert lmpe.STOP not in map(kind_of, app.requests)
     record.verify(chat)
@@ -175,16 +182,12 @@ async def test_our_stop_that_still_waits_is_cancelled_by_theirs(gateway, record)
 
 async def test_our_stop_does_not_end_a_chat_that_was_opened_again_meanwhile(gateway, record):
     """Red without CANCEL on REOPEN: the app ended a chat that was open and rang here."""
-    async with answered_chat(gateway, record) as (app, caller, chat):
-        app.answer_status = None
-        record.send(chat, "eins")
-        await app.until(lambda: texts_of(app.requests) == ["eins"])
+    async with text_under_way(gateway, record) as (app, caller, chat):
         record.close_chat(chat, "Alles Gute")
         await app.exchange(caller.say("Halt, doch nicht!"))
         await eventually(lambda: record.export(chat)["session"] == "open", "open again")
         assert statuses(record, chat) == ["delivered", "sending", "cancelled"]
-        app.answer_status = 200
-        app.answer(next(r for r in app.requests if r.body == b"eins"))
+        answer_text(app)
         await eventually(lambda: statuses(record, chat)[1] == "delivered", "the text is settled")
     assert lmpe.STOP not in map(kind_of, app.requests)
     record.verify(chat)
