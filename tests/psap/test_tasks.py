@@ -7,11 +7,13 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from chats.models import Transfer
+from chats.services.transfers import forget
 from chats.tasks import forget_old_transfers
 from psap import processes
 from psap.models import LoginFailure, ServiceProcess
 from psap.tasks import forget_old_rows, sign_tick, tick
 from tests.support.chats import open_chat
+from tests.support.leaving import make_peer
 
 pytestmark = pytest.mark.django_db
 EARLIER = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -109,3 +111,19 @@ def test_offers_that_came_to_nothing_are_forgotten_after_a_month_and_no_others()
         _ended(31, side="in", state=state)
     forget_old_transfers()
     assert set(Transfer.objects.all()) == set(kept)
+
+
+def test_of_each_peer_the_newest_offers_that_came_to_nothing_stay(monkeypatch):
+    """Red when all stay for a month: as many as the peer asks, which it may without end."""
+    monkeypatch.setattr(forget, "MOST_OFFERS_OF_A_PEER", 2)
+    flooding, other = make_peer(name="flood"), make_peer(name="other")
+    offers = [
+        _ended(number / 24, side="in", state="declined", peer=peer)
+        for number, peer in ((4, other), (3, flooding), (2, flooding), (1, flooding), (1, flooding))
+    ]
+    offers.append(_ended(1, side="in", state="accepted", peer=flooding, ended_at=None))
+    forget_old_transfers()
+    assert set(Transfer.objects.all()) == {offers[0], *offers[3:]}
+    waited_for = [_ended(0, side="in", state="declined", peer=flooding) for _ in range(4)]
+    forget_old_transfers()
+    assert set(waited_for) <= set(Transfer.objects.all())

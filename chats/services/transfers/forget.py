@@ -2,12 +2,26 @@
 
 from datetime import datetime, timedelta
 
+from django.db import connection
+
 from chats.models import Transfer, TransferSide, TransferState
 
 BODY_STAYS_FOR = timedelta(days=1)
 OFFER_STAYS_FOR = timedelta(days=30)
+# Longer than anybody waits for the answer that stands in the row.
+OFFER_IS_ANSWERED_FOR = timedelta(minutes=10)
+MOST_OFFERS_OF_A_PEER = 1_000
 # What never became a chat of ours; `failed` and later states have one.
 NEVER_EXECUTED = (TransferState.DECLINED, TransferState.EXPIRED, TransferState.CANCELLED)
+
+_FORGET_OFFERS = """
+WITH over AS (
+  SELECT id, ended_at, row_number() OVER (PARTITION BY peer_id ORDER BY id DESC) AS place
+  FROM chats_transfer WHERE side = %(side)s AND chat_id IS NULL AND state = ANY(%(states)s)
+)
+DELETE FROM chats_transfer t USING over o WHERE t.id = o.id
+  AND (o.ended_at < %(month)s OR o.place > %(most)s AND o.ended_at < %(answered)s)
+"""
 
 
 def forget_bodies(*, now: datetime) -> int:
@@ -21,11 +35,19 @@ def forget_bodies(*, now: datetime) -> int:
 
 
 def forget_offers(*, now: datetime) -> int:
-    """Delete offers to us that came to nothing a month ago and are on no chat's record."""
-    deleted, _ = Transfer.objects.filter(
-        side=TransferSide.IN,
-        chat=None,
-        state__in=NEVER_EXECUTED,
-        ended_at__lt=now - OFFER_STAYS_FOR,
-    ).delete()
-    return deleted
+    """Delete offers to us that came to nothing a month ago and are on no chat's record.
+
+    Of each peer the newest thousand stay so long: one that asks without end fills no table.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FORGET_OFFERS,
+            {
+                "side": TransferSide.IN,
+                "states": list(NEVER_EXECUTED),
+                "month": now - OFFER_STAYS_FOR,
+                "answered": now - OFFER_IS_ANSWERED_FOR,
+                "most": MOST_OFFERS_OF_A_PEER,
+            },
+        )
+        return cursor.rowcount
