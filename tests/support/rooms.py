@@ -34,7 +34,7 @@ from tests.support.tls import show
 HELD = ("open", "transferring", "arriving", "redirecting")
 UNDER_WAY = ("negotiating", "offered", "accepted", "stalling", "executing", "uncertain")
 OF_TRANSFERS = (lmpe.STOP_TRANSFER, lmpe.START_TRANSFER)
-UP_WITHIN = 20.0
+UP_WITHIN = 60.0
 EMPTY_THE_QUEUE = """
     UPDATE chats_chat SET disposition = 'test', closed_at = now(), ringing_since = NULL,
         lease_until = NULL
