@@ -77,19 +77,20 @@ def test_nothing_is_drawn_for_a_peer_that_cannot_be_added(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("C", "--uri", "mailto:x"), "uris: "),
+        (("C", "--uri", "mailto:x"), "--uri: "),
         (("C", "--uri", "sip:psap@example.org"), "our own URI"),
         (("C", "--uri", "sip:b@b.example.org"), "is a URI of the peer “B”"),
-        (("B", "--uri", "sip:c@c.example.org"), "name: "),
-        (("C", "--uri", "sip:c@c.example.org", "--url", "http://c.example.org/"), "url: "),
-        (("C", "--uri", "sip:c@c.example.org", "--cert-name", "a b/"), "certificate_names: "),
+        (("B", "--uri", "sip:c@c.example.org"), "NAME: "),
+        (("C", "--uri", "sip:c@c.example.org", "--url", "http://c.example.org/"), "--url: "),
+        (("C", "--uri", "sip:c@c.example.org", "--cert-name", "a b/"), "--cert-name: "),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], words: str):
     add()
     error = refused("add", *arguments)
     assert words in str(error)
-    assert error.returncode == 1
+    assert "\n" not in str(error)
+    assert error.returncode == 2
     assert Peer.objects.count() == 1
 
 

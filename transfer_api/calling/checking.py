@@ -79,8 +79,11 @@ def _certificate(counterpart: Counterpart, target: Target) -> Step:
         return Step("certificate", False, "it is revoked")
     except ssl.SSLCertVerificationError as error:
         return Step("certificate", False, f"it is not believed: {error.verify_message}")
-    except (TrustBroken, CertificateProblem, OSError) as error:
-        return Step("certificate", False, str(error) or "no connection")
+    except (TrustBroken, CertificateProblem) as error:
+        return Step("certificate", False, str(error))
+    except OSError as error:
+        cause = error.strerror or str(error) or "it ended"
+        return Step("certificate", False, f"no connection to port {target.port}: {cause}")
     names = ", ".join(identity.names) or identity.subject
     return Step("certificate", True, f"{names}, until {identity.not_after:%Y-%m-%d}, {version}")
 

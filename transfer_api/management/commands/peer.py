@@ -14,6 +14,15 @@ from psap.peer_tokens import draw_token
 from transfer_api.calling.checking import check_peer
 
 FAILED, BAD_ARGUMENTS = 1, 2
+# What the admin's form names otherwise than the command line.
+ARGUMENTS = {
+    "name": "NAME",
+    "uris": "--uri",
+    "url": "--url",
+    "certificate_names": "--cert-name",
+    "token": "--token-file",
+    "own_token": "--own-token-file",
+}
 
 
 class Command(BaseCommand):
@@ -75,8 +84,12 @@ class Command(BaseCommand):
         }
         form = PeerForm(_defaults() | given)
         if not form.is_valid():
-            faults = (f"{name}: {text}" for name, texts in form.errors.items() for text in texts)
-            raise CommandError(" ".join(faults), returncode=FAILED)
+            faults = (
+                f"{ARGUMENTS.get(name, name)}: {text}"
+                for name, texts in form.errors.items()
+                for text in texts
+            )
+            raise CommandError(" ".join(faults), returncode=BAD_ARGUMENTS)
         if drawn:
             _write(options["token_file"], token)
             self.stdout.write(f"drawn: {options['token_file']}, for the peer to show us")
@@ -140,7 +153,9 @@ def _read(path: Path | None) -> str:
     try:
         return path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} cannot be read: {error}", returncode=BAD_ARGUMENTS) from error
+        cause = getattr(error, "strerror", None) or "it is no text"
+        message = f"{path} cannot be read: {cause}"
+        raise CommandError(message, returncode=BAD_ARGUMENTS) from error
 
 
 def _write(path: Path, token: str) -> None:
@@ -150,5 +165,5 @@ def _write(path: Path, token: str) -> None:
         with os.fdopen(descriptor, "w") as file:
             file.write(f"{token}\n")
     except OSError as error:
-        message = f"{path} cannot be written: {error}"
+        message = f"{path} cannot be written: {error.strerror}"
         raise CommandError(message, returncode=BAD_ARGUMENTS) from error
