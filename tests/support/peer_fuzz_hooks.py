@@ -2,9 +2,9 @@
 
 Left alone every valid negotiation would end at 403 and every attachment at 404, since no generator
 guesses who we are and what was handed over. FUZZ_SCENE names a JSON file: the URIs `from` (the
-peer's) and `to` (the PSAP's), `call_ids` whose negotiation has been accepted, digests of
-`attachments`, and the `other_token` of another peer. FUZZ_REACH names the file that gets one line
-an answer: path, HTTP status, StatusCode.
+peer's) and `to` (the PSAP's), `call_ids` whose negotiation has been accepted, others to be
+`withdrawn`, digests of `attachments`, and the `other_token` of another peer. FUZZ_REACH names the
+file that gets one line an answer: path, HTTP status, StatusCode.
 """
 
 import base64
@@ -50,6 +50,8 @@ def before_call(_context: Any, case: Any, kwargs: Any) -> None:
             body.setdefault("Data", {"Version": 1})["AppUri"] = "sip:caller@app.example.org"
         for attachment in body.get("Data", {}).get("Attachments") or ():
             _digest(attachment)
+    elif case.operation.path.endswith("/withdrawal"):
+        body["CallId"] = _random.choice(SCENE["withdrawn"])
     elif "/attachments/" in case.operation.path:
         case.path_parameters["sha256"] = _random.choice(SCENE["attachments"])
         if chance < 0.4:

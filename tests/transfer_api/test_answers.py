@@ -138,6 +138,17 @@ def test_a_negotiation_is_answered_when_a_call_taker_declines(asking: Neighbour)
     assert schemas.validate(schemas.NEGOTIATION_RESPONSE, told) == []
 
 
+def test_a_negotiation_that_is_withdrawn_is_answered_at_once(asking: Neighbour):
+    answer = asking.ask("negotiation", negotiation(call_id("withdrawn1")))
+    assert asking.transfer(call_id("withdrawn1")).state == "offered"
+    said = asking.ask("withdrawal", {"CallId": call_id("withdrawn1")}).result(SOON)
+    assert said.json == {"CallId": call_id("withdrawn1"), "StatusCode": 200}
+    assert schemas.validate(schemas.WITHDRAWAL_RESPONSE, said.json) == []
+    told = answer.result(SOON).json
+    assert (told["StatusCode"], told["ReasonText"]) == (406, "It was called off by Neighbour.")
+    assert asking.transfer(call_id("withdrawn1")).state == "cancelled"
+
+
 def test_an_offer_that_nobody_answers_is_declined_by_its_time_without_a_gateway(
     asking: Neighbour, record: Record, neighbour: int
 ):

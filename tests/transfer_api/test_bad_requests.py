@@ -57,7 +57,7 @@ def without(document: dict[str, object], key: str) -> dict[str, object]:
         (b"[" * 65 + b"]" * 65, "deeper"),
     ],
 )
-@pytest.mark.parametrize("what", ["negotiation", "execution", "custody"])
+@pytest.mark.parametrize("what", ["negotiation", "execution", "custody", "withdrawal"])
 def test_what_is_no_json_that_everybody_reads_alike_gets_400(
     peer: PeerConnection, what: str, body: bytes, said: str
 ):
@@ -214,8 +214,12 @@ def test_custody_of_what_never_passed_between_us_gets_403(peer: PeerConnection):
     assert peer.post("custody", {"CallId": "never:seen", "MessageId": 3}).status == 403
 
 
+def test_a_withdrawal_of_what_was_never_asked_gets_403(peer: PeerConnection):
+    assert peer.post("withdrawal", {"CallId": "never:asked"}).status == 403
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"])
-@pytest.mark.parametrize("what", ["negotiation", "execution", "custody"])
+@pytest.mark.parametrize("what", ["negotiation", "execution", "custody", "withdrawal"])
 def test_other_methods_get_405_with_those_that_there_are(
     peer: PeerConnection, method: str, what: str
 ):

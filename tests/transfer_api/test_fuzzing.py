@@ -41,6 +41,7 @@ REACH = {
     "negotiation 200 202", "negotiation 200 406", "negotiation 400 -", "negotiation 403 -",
     "execution 200 200", "execution 200 503", "execution 400 -", "execution 403 -",
     "custody 400 -", "custody 403 -",
+    "withdrawal 200 200", "withdrawal 400 -", "withdrawal 403 -",
     "attachments 200 -", "attachments 404 -",
 }  # fmt: skip
 OTHER_TOKEN = "Lm4-another-peers-token-1234567890123456"
@@ -51,6 +52,10 @@ generation.max-examples = {CASES * 3 // 10}
 
 [[operations]]
 include-operation-id = "execute"
+generation.max-examples = {CASES // 10}
+
+[[operations]]
+include-operation-id = "withdraw"
 generation.max-examples = {CASES // 10}
 """
 CHECKS = (
@@ -73,12 +78,14 @@ def scene(record: Record, neighbour: int) -> dict[str, object]:
     change_peer(record, neighbour, auto_accept=True, auto_accept_limit=30_000)
     numbers = range(max(200, CASES // 5))
     named = [f"urn:emergency:uid:callid:fuzz{number}:app.example.org" for number in numbers]
-    record.run(_accept, neighbour, named)
+    withdrawn = [f"urn:emergency:uid:callid:off{number}:app.example.org" for number in range(9)]
+    record.run(_accept, neighbour, [*named, *withdrawn])
     return {
         "seed": SEED,
         "from": NEIGHBOUR,
         "to": PUBLIC_URI,
         "call_ids": named,
+        "withdrawn": withdrawn,
         "attachments": record.run(_hand_over_parts, neighbour),
         "other_token": OTHER_TOKEN,
     }
