@@ -1,6 +1,6 @@
 """A running instance, a browser at a desk, callers that ring there."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,10 +13,19 @@ from sipgateway.simulator.transport import Target
 from tests.support.cuttable import CuttableProxy, cuttable_proxy
 from tests.support.desk import Desk
 from tests.support.instance import Instance
-from tests.support.rooms import EMPTY_THE_QUEUE
+from tests.support.rooms import EMPTY_THE_QUEUE, Rooms, control_rooms
 
 OpenDesk = Callable[..., Awaitable[Desk]]
 Call = Callable[..., Awaitable[SimulatedApp]]
+
+
+@pytest.fixture(scope="session")
+def rooms() -> Iterator[Rooms]:
+    """Three control rooms, each the others' peers; in the end all chains must hold."""
+    times = {"offer_time": 60, "answer_time": 90, "execution_time": 60}
+    with control_rooms("a", "b", "c", **times) as rooms:
+        yield rooms
+        assert sum(room.verify_all() for room in rooms) > 0
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Two call-takers hand a chat over, each in a browser, between two whole instances."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -11,7 +11,9 @@ from sipgateway.simulator import enclosures, lmpe
 from sipgateway.simulator.app import SimulatedApp
 from tests.e2e.conftest import EMPTY_THE_QUEUE
 from tests.support.desk import Desk
-from tests.support.rooms import Rooms, two_rooms
+from tests.support.rooms import Rooms
+
+pytestmark = pytest.mark.together("rooms")
 
 HANDED_OVER = 20_000  # ms
 # Nothing tells a transferee that an offer of before is not wanted any more.
@@ -21,12 +23,6 @@ END_THE_OFFERS = """
 """
 
 
-@pytest.fixture(scope="module")
-def rooms() -> Iterator[Rooms]:
-    with two_rooms(offer_time=60, answer_time=90) as rooms:
-        yield rooms
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def desks(rooms: Rooms, browser: Browser) -> AsyncIterator[tuple[Desk, Desk]]:
     """The desks of the transferor and of the transferee, logged in; nobody waits there.
@@ -34,7 +30,7 @@ async def desks(rooms: Rooms, browser: Browser) -> AsyncIterator[tuple[Desk, Des
     Neither may end with a script's error or a refusal of the content security policy.
     """
     desks = []
-    for room in rooms:
+    for room in (rooms.transferor, rooms.transferee):
         for statement in (END_THE_OFFERS, EMPTY_THE_QUEUE):
             room.instance.execute(statement)
         desk = await Desk.open(browser)
@@ -47,8 +43,9 @@ async def desks(rooms: Rooms, browser: Browser) -> AsyncIterator[tuple[Desk, Des
 
 
 async def pass_on(desk: Desk, reason: str, *, at_once: bool = True) -> None:
-    """Ask the one peer to take the chosen chat over."""
+    """Ask the other room to take the chosen chat over."""
     await desk.press("Escape", "d")
+    await desk.page.locator("#pass-on-peer").select_option(label="b")
     await expect(desk.page.get_by_label("Transfer with its history")).to_be_checked()
     await desk.page.locator("#pass-on-reason").fill(reason)
     await desk.page.locator("#pass-on-at-once").set_checked(at_once)

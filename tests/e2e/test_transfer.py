@@ -1,6 +1,5 @@
 """Whole control rooms, each others' peers over mutual TLS: chats are handed over and go on."""
 
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -12,24 +11,16 @@ from tests.support.live_console import LiveConsole
 from tests.support.rooms import (
     OF_TRANSFERS,
     Room,
-    Rooms,
     accept,
-    control_rooms,
     decline,
     offer,
     open_chat,
 )
 
+pytestmark = pytest.mark.together("rooms")
+
 HANDED_OVER = 30.0
-LONG = 60  # seconds for an execution whose outcome a test looks at while it is open
 SAME_OF_A_MESSAGE = ("direction", "type", "msgId", "text", "at", "role", "parts")
-
-
-@pytest.fixture(scope="module")
-def rooms() -> Iterator[Rooms]:
-    with control_rooms("a", "b", "c", execution_time=LONG) as rooms:
-        yield rooms
-        assert sum(room.verify_all() for room in rooms) > 0
 
 
 async def hand_over(

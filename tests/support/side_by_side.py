@@ -2,7 +2,11 @@
 
 Each process has its own database (pytest-django), Redis, state directory and ports
 (tests/support/ports.py). The tests of a file stay in one process, since they share a gateway or a
-browser. Files that measure time say so, and run one after the other when all else is over:
+gateway; files that share what is dear to start stay together:
+
+    pytestmark = pytest.mark.together("rooms")
+
+Files that measure time say so, and run one after the other when all else is over:
 
     pytestmark = pytest.mark.alone
 
@@ -27,7 +31,7 @@ from psap.project.launch import redis_server
 from psap.project.launch.supervision import with_the_launcher
 
 ALONE = "alone"
-SAYS_ALONE = re.compile(r"^pytestmark = .*\bpytest\.mark\.alone\b", re.MULTILINE)
+SAYS = re.compile(r"^pytestmark = .*\bpytest\.mark\.(alone\b|together\(\"(\w+)\"\))", re.MULTILINE)
 # Files of these take longest: they begin, so that the processes end at about the same time.
 SLOW_FIRST = ("faults", "interop", "e2e", "platform", "transfer_api", "gateway", "js", "chats")
 
@@ -66,6 +70,7 @@ own_servers = OwnServers() if "PYTEST_XDIST_WORKER" in os.environ else None
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: of a whole file, which runs when no other does")
+    config.addinivalue_line("markers", "together(name): of a file, in one process with others")
 
 
 def pytest_unconfigure() -> None:
@@ -92,9 +97,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "AloneLast":
 
 
 @cache
-def is_alone(path: Path) -> bool:
-    """Whether a file says that it runs when no other does; read from its source."""
-    return bool(SAYS_ALONE.search(path.read_text()))
+def group_of(path: Path) -> str:
+    """Return what a file says it belongs to, empty without; read from its source."""
+    said = SAYS.search(path.read_text())
+    return (said[2] or ALONE) if said else ""
 
 
 class AloneLast(LoadScopeScheduling):
@@ -102,7 +108,7 @@ class AloneLast(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         name = nodeid.partition("::")[0]
-        return ALONE if is_alone(self.config.rootpath / name) else name
+        return group_of(self.config.rootpath / name) or name
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         if ALONE in self.workqueue:
