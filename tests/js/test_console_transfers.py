@@ -267,7 +267,12 @@ async def test_what_was_cancelled_for_a_transfer_is_shown_as_not_sent(on_stage):
     await stage.choose("1")
     status = stage.page.locator(".message .message-status")
     await expect(status).to_have_text("Not sent: the chat was being transferred")
-    await stage.page.get_by_role("button", name="Send again").click()
+    again = stage.page.get_by_role("button", name="Send again")
+    await expect(again).to_be_visible()
+    await stage.tell(moved(mine, "stalling", session="transferring"))
+    await expect(again).to_be_hidden()  # it would only be refused
+    await stage.tell(moved(mine, "failed"))
+    await again.click()
     await stage.asked_for("send")
 
 
