@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -82,6 +82,18 @@ def read_certificates(pem: str) -> list[x509.Certificate]:
         ) from error
 
 
+def is_issued_by(der: bytes, authorities: list[x509.Certificate]) -> bool:
+    """Whether one of these has issued a certificate itself, or is that certificate (RFC 5280 6).
+
+    Raises CertificateProblem where it cannot be read. Dates and names are another matter.
+    """
+    try:
+        shown = x509.load_der_x509_certificate(der)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateProblem(f"The certificate cannot be read: {error}") from error
+    return any(shown == one or _has_issued(one, shown) for one in authorities)
+
+
 def read_chain(pem: str, *, now: datetime) -> list[x509.Certificate]:
     """Read a certificate of ours with those of its issuers; raises CertificateProblem."""
     chain = read_certificates(pem)
@@ -129,6 +141,14 @@ def read_revocation_lists(
                 f"The list of “{one.issuer.rfc4514_string()}” is signed by none of the authorities."
             )
     return lists
+
+
+def _has_issued(issuer: x509.Certificate, shown: x509.Certificate) -> bool:
+    try:
+        shown.verify_directly_issued_by(issuer)
+    except (TypeError, ValueError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _list_blocks(pem: str) -> list[str]:

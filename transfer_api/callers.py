@@ -7,15 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from psap.certificates import CertificateProblem, Identity, read_identity
+from psap.certificates import (
+    CertificateProblem,
+    Identity,
+    is_issued_by,
+    read_certificates,
+    read_identity,
+)
 from psap.models import Peer
 from psap.peer_tokens import digest_of
-from psap.tls import name_matching
+from psap.tls import Authority, Vetting, name_matching
 from transfer_api.problems import unknown_caller
 
 Headers = Iterable[tuple[bytes, bytes]]
 PROXIED = "leitstand.proxied"  # in a scope's extensions: a TLS proxy of ours has passed it on
 _LONGEST_CERTIFICATE = 16_384
+_NOT_VOUCHED_FOR = "None of the authorities that we believe about you has issued your certificate."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,7 @@ class Shown:
 
     identity: Identity | None = None
     token: str = field(default="", repr=False)
+    certificate: bytes = b""  # DER, whose identity it is
 
 
 def read_shown(extensions: Mapping[str, Any], headers: Headers) -> Shown:
@@ -34,7 +42,7 @@ def read_shown(extensions: Mapping[str, Any], headers: Headers) -> Shown:
         chain = extensions.get("tls", {}).get("client_cert_chain")
         der = ssl.PEM_cert_to_DER_cert(chain[0]) if chain else None
     try:
-        return Shown(read_identity(der) if der else None, _token(headers))
+        return Shown(read_identity(der) if der else None, _token(headers), der or b"")
     except CertificateProblem as error:
         raise unknown_caller(str(error)) from error
 
@@ -43,11 +51,14 @@ def find_peer(shown: Shown) -> Peer:
     """Return whom we have an agreement with and who has shown this; raises Problem 401.
 
     Asks the database each time, so that a change in the admin holds from the next request on.
+    Raises NotAdmitted for a certificate that an authority of the peer's own has revoked.
     """
     peers = list(Peer.objects.order_by("pk"))
-    found = set(_by_certificate(shown.identity, peers)) | set(_by_token(shown.token, peers))
+    named = list(_by_certificate(shown.identity, peers))
+    found = {peer for peer in named if _is_vouched_for(peer, shown)}
+    found |= set(_by_token(shown.token, peers))
     if not found:
-        raise unknown_caller(_why_nobody(shown))
+        raise unknown_caller(_NOT_VOUCHED_FOR if named else _why_nobody(shown))
     if len(found) > 1:
         raise unknown_caller("What you show belongs to more than one of our peers.")
     (peer,) = found
@@ -89,6 +100,21 @@ def _by_certificate(identity: Identity | None, peers: list[Peer]) -> Iterable[Pe
         allowed = peer.certificate_names.lower().split()
         if any(name_matching(identity, name) for name in allowed):
             yield peer
+
+
+def _is_vouched_for(peer: Peer, shown: Shown) -> bool:
+    """Whether a certificate with a peer's name is one of its own authorities', if it has any.
+
+    Whoever else is believed on the PSAP's page could make itself out to be that peer.
+    """
+    own = [Authority(a.name, a.certificates, a.revocation_list) for a in peer.authorities.all()]
+    if shown.identity is None or not own:
+        return True
+    believed = [one for authority in own for one in read_certificates(authority.certificates)]
+    if not is_issued_by(shown.certificate, believed):
+        return False
+    Vetting(tuple(own)).vet(shown.identity)
+    return True
 
 
 def _by_token(token: str, peers: list[Peer]) -> Iterable[Peer]:

@@ -50,4 +50,4 @@ def forget_offers(*, now: datetime) -> int:
                 "most": MOST_OFFERS_OF_A_PEER,
             },
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
