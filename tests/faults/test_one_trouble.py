@@ -24,7 +24,7 @@ from tests.support.redirects import redirect_scene
 pytestmark = pytest.mark.alone
 
 AUTHORITY = Authority()
-ROUNDS = 2
+ROUNDS = 3
 BOUND = 1.0
 LONGEST = 5.0  # for a single one: a busy machine is no trouble, a lock or a hung server is
 WITHIN = 15.0

@@ -8,11 +8,15 @@ from tests.support.transfers import arriving_chat, leaving_chat
 
 pytestmark = pytest.mark.alone
 
+ROUNDS = 8
+MAY_BE_SLOW = 2  # by a busy machine; a poll is half a second late each time
+ON_AVERAGE = 0.25
+
 
 async def test_its_200_goes_on_to_the_execution_at_once(gateway, record):
     """Red when the sweep alone looks at it: half a second later each time."""
     taken = []
-    for _ in range(5):
+    for _ in range(ROUNDS):
         async with leaving_chat(gateway, record) as scene:
             await scene.stalled()
         (seconds,) = record.rows(
@@ -22,13 +26,13 @@ async def test_its_200_goes_on_to_the_execution_at_once(gateway, record):
             scene.chat,
         )
         taken.append(seconds[0])
-    assert sum(taken) < 1.5, taken
+    assert_fast(taken)
 
 
 async def test_the_app_is_told_within_milliseconds_of_the_execution(gateway, record):
     """Red when the sender polls: half a second later each time."""
     gaps = []
-    for _ in range(5):
+    for _ in range(ROUNDS):
         async with arriving_chat(gateway, record, transport="udp") as scene:
             await asyncio.to_thread(scene.execute)
             await scene.until("done")
@@ -38,4 +42,9 @@ async def test_the_app_is_told_within_milliseconds_of_the_execution(gateway, rec
             scene.transfer,
         )
         gaps.append(seconds[0])
-    assert sum(gaps) < 1.5, gaps
+    assert_fast(gaps)
+
+
+def assert_fast(seconds):
+    fast = sorted(seconds)[: ROUNDS - MAY_BE_SLOW]
+    assert sum(fast) < len(fast) * ON_AVERAGE, seconds
