@@ -50,8 +50,8 @@ def before_call(_context: Any, case: Any, kwargs: Any) -> None:
             body.setdefault("Data", {"Version": 1})["AppUri"] = "sip:caller@app.example.org"
         for attachment in body.get("Data", {}).get("Attachments") or ():
             _digest(attachment)
-    elif case.operation.path.endswith("/withdrawal"):
-        body["CallId"] = _random.choice(SCENE["withdrawn"])
+    elif case.operation.path.endswith("/withdrawal"):  # else it names what it has negotiated
+        body["CallId"] = _random.choice(SCENE["withdrawn"]) if chance < 0.7 else "never:asked"
     elif "/attachments/" in case.operation.path:
         case.path_parameters["sha256"] = _random.choice(SCENE["attachments"])
         if chance < 0.4:

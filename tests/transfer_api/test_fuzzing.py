@@ -32,7 +32,7 @@ from tests.support.peerapi import NEIGHBOUR, TOKEN, PeerApiProcess, change_peer
 from tests.support.record import PUBLIC_URI, Record
 from tests.support.tls import Pki
 
-IN_THE_SUITE = 300
+IN_THE_SUITE = 200
 CASES = int(os.environ.get("FUZZ_CASES", IN_THE_SUITE))
 IS_SHORT = CASES <= IN_THE_SUITE
 SEED = 1 if IS_SHORT else random.getrandbits(32)
