@@ -20,7 +20,7 @@ from transfer_api.work import Work, work
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
-SHORTEST_PAUSE = 0.03  # wake-ups come with every message of every chat
+SHORTEST_PAUSE = 0.03  # each look asks once for each who waits
 
 T = TypeVar("T")
 Look = Callable[[], T | None]
@@ -62,8 +62,7 @@ class Outcomes:
     async def run(self) -> None:
         """Look for all who wait, whenever somebody may have decided; until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for channel in (wakeup.TRANSFERS, wakeup.EVENTS):
-                group.create_task(wakeup.listen(channel, self._wake.set))
+            group.create_task(wakeup.listen(wakeup.TRANSFERS, self._wake.set))
             group.create_task(self._look_for_ever())
 
     async def _look_for_ever(self) -> None:
