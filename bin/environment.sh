@@ -3,6 +3,8 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
+# Seven programs would compile all of ours at each start.
+unset PYTHONDONTWRITEBYTECODE
 
 fail() {
     echo "error: $*" >&2

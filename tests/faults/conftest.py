@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.gateway import GatewayProcess
+from tests.support.instance import Instance, running_instance
 from tests.support.record import Record
 
 
@@ -15,3 +16,10 @@ def gateway(record: Record, tmp_path) -> Iterator[GatewayProcess]:
     yield process
     if process.is_running():
         process.kill()
+
+
+@pytest.fixture(scope="session")
+def whole() -> Iterator[Instance]:
+    """An instance for the files that run alone: whatever fails on it is up again afterwards."""
+    with running_instance() as running:
+        yield running

@@ -11,7 +11,7 @@ Rows = Callable[..., list[tuple[Any, ...]]]  # a statement and its parameters â†
 
 _UNPROJECTED = (
     "SELECT count(*) FROM chats_journal j LEFT JOIN chats_message m ON m.journal_id = j.id"
-    " WHERE m.id IS NULL"
+    " WHERE m.id IS NULL AND NOT EXISTS (SELECT FROM chats_setaside s WHERE s.journal_id = j.id)"
 )
 _ARRIVED = (
     "SELECT c.unique_part, m.text FROM chats_message m JOIN chats_chat c ON c.id = m.chat_id"
@@ -20,7 +20,7 @@ _ARRIVED = (
 
 
 async def settled(rows: Rows, within: float = 20.0) -> None:
-    """Wait until everything in the journal is on its chat."""
+    """Wait until everything in the journal is on its chat, but what was set aside as poison."""
     await eventually(
         lambda: rows(_UNPROJECTED) == [(0,)], "all of the journal is on its chats", within
     )

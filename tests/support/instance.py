@@ -41,13 +41,14 @@ from psap.project.launch.supervision import (
     Supervisor,
     SupervisorSilent,
     control_socket,
+    with_the_launcher,
 )
 from tests.support.ports import free_ports
 from tests.support.processes import descendants
 
 LAUNCHER = (sys.executable, "-m", "psap.project.launch")
 OWN_VARIABLES = ("PSAP_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
-START_SECONDS = 90.0
+START_SECONDS = 150.0
 ANSWER_SECONDS = 20.0
 LOOK_AGAIN = 0.02
 
@@ -232,6 +233,7 @@ def _launch(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Po
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=with_the_launcher,  # a test process that is killed leaves nothing behind
     )
 
 

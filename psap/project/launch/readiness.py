@@ -15,7 +15,7 @@ from psap.project.launch.supervision import (
     program_variables,
 )
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 PAUSE = 0.1
 # A matter between PSAPs keeps no caller waiting: an alarm tells of a port that stays closed.
 PATIENCE_WITH_PEERS = 10.0
