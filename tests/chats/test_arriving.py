@@ -362,6 +362,7 @@ def test_a_chat_that_comes_back_is_the_same_chat_opened_again(coming: Coming, an
     event = coming.event("session-reopened")
     assert event.data == {
         "cameFrom": FROM, "transfer": str(coming.transfer_id), "was": "transferred",
+        "goneTo": FROM,
     }  # fmt: skip
     assert ChatEvent.objects.filter(chat=chat, kind="chat-opened").count() == 1
     coming.holds()

@@ -180,6 +180,22 @@ def test_a_chat_that_we_had_passed_on_is_where_it_was_when_it_does_not_come_back
     coming.holds()
 
 
+def test_a_peer_that_says_it_has_a_chat_does_not_get_what_belongs_to_the_one_that_has_it(
+    anna: User,
+):
+    """Red when it is with whoever offered it last: what the app still sends us would go there."""
+    other = "sip:c@c.example.org"
+    coming = Coming(auto_accept=True)
+    known = open_chat("help", session="transferred", gone_to=other, ringing_since=None, **CALL)
+    append_event(chat_id=known.pk, kind="chat-transferred", at=coming.now, actor="system", data={})
+    coming.ask()
+    coming.execute(handed_chat())
+    coming.settle(20)
+    assert coming.chat == known
+    assert (coming.chat.session, coming.chat.gone_to) == ("transferred", other)
+    coming.holds()
+
+
 @pytest.fixture
 def uncertain(unowned: Coming) -> Coming:
     """Our 265 has left, and nobody has answered it in time."""

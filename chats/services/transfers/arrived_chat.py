@@ -127,6 +127,7 @@ def open_again(chat: Chat, transfer: Transfer, now: datetime) -> None:
             "cameFrom": transfer.transfer_from,
             "transfer": str(transfer.pk),
             "was": chat.session,
+            **({"goneTo": chat.gone_to} if chat.gone_to else {}),
         },
     )
     chat.session, chat.session_due = Session.ARRIVING, None

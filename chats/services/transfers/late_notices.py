@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from chats.models import Chat, Transfer, TransferSide, TransferState
+from chats.models import Chat, Session, Transfer, TransferSide, TransferState
 
 # A transferor takes a chat back when its execution has expired, which ours has after 300 s at most.
 AT_ONCE = timedelta(minutes=5)
@@ -18,6 +18,8 @@ def is_still_heard(chat: Chat, transfer: Transfer, now: datetime) -> bool:
     call-takers' hands. What has been here for a while goes when the app no longer writes to us.
     """
     if transfer.side != TransferSide.IN or transfer.state != TransferState.DONE:
+        return False
+    if chat.session != Session.OPEN:  # it is not with us any more
         return False
     if transfer.executed_at is None or now <= transfer.executed_at + AT_ONCE:
         return False

@@ -172,8 +172,8 @@ def _not_taken(transfer: Transfer, chat: Chat, cause: str, now: datetime) -> Non
     _send_no_more(chat, now)
     move(transfer, Happening.NEVER_BEGUN, now=now, cause=cause)
     told: list[tuple[str, dict[str, str]]] = []
-    if _was_elsewhere(transfer, chat):
-        chat.session, chat.gone_to = Session.TRANSFERRED, transfer.transfer_from
+    if with_whom := _with_whom_it_was(transfer, chat):
+        chat.session, chat.gone_to = Session.TRANSFERRED, with_whom
     else:
         chat.session, chat.ended_by, chat.ended_at = Session.STOPPED, EndedBy.PEER, now
         told.append(("session-stopped", {"endedBy": EndedBy.PEER.value}))
@@ -193,9 +193,15 @@ def _not_taken(transfer: Transfer, chat: Chat, cause: str, now: datetime) -> Non
     )
 
 
-def _was_elsewhere(transfer: Transfer, chat: Chat) -> bool:
+def _with_whom_it_was(transfer: Transfer, chat: Chat) -> str:
+    """The URI of the PSAP that we had passed the chat on to, "" where it was not elsewhere.
+
+    It has gone on from there by itself, if at all: a third one that only says so gets nothing.
+    """
     opened_again = ChatEvent.objects.filter(
         chat=chat, kind="session-reopened", data__transfer=str(transfer.pk)
     )
-    was = opened_again.values_list("data__was", flat=True).first()
-    return was in (Session.TRANSFERRED, Session.REDIRECTED, Session.ARRIVING)
+    data = opened_again.values_list("data", flat=True).first() or {}
+    if data.get("was") not in (Session.TRANSFERRED, Session.REDIRECTED, Session.ARRIVING):
+        return ""
+    return str(data.get("goneTo") or transfer.transfer_from)
