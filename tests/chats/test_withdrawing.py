@@ -113,6 +113,7 @@ def test_an_accepted_offer_ends_and_frees_its_slot(coming: Coming, anna: User):
     coming.accept(anna)
     assert withdraw(coming)
     assert (coming.state, coming.transfer.due_at) == ("cancelled", None)
+    assert coming.answer() == NegotiationAnswer(406, 10, "It was called off by A.")
     with pytest.raises(NegotiationOver):
         coming.execute(handed_chat())
     assert coming.settle(100) == 0

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from playwright.async_api import expect
 
 from tests.support.stage import (
@@ -110,15 +111,21 @@ async def test_an_offer_is_declined_with_a_reason(on_stage):
     await expect(page.locator(".toast")).to_contain_text("is declined: Not our area")
 
 
-async def test_an_offer_that_ends_takes_its_dialog_with_it_and_says_so(on_stage):
+@pytest.mark.parametrize(
+    ("state", "cause"),
+    [("expired", "It was asked for anew."), ("cancelled", "It was called off by Tirol.")],
+)
+async def test_an_offer_that_ends_takes_its_dialog_with_it_and_says_so(
+    on_stage, state: str, cause: str
+):
     stage: Stage = await on_stage([card("1")], offers=[offer(1)])
     page = stage.page
     await page.get_by_role("button", name="Decline the chat").click()
     await expect(page.locator("#decline-dialog")).to_be_visible()
-    await stage.tell(offers(ended=(offer(1, "expired", cause="It was asked for anew."),)))
+    await stage.tell(offers(ended=(offer(1, state, cause=cause),)))
     await expect(page.locator("#decline-dialog")).to_be_hidden()
     await expect(page.locator(".toast")).to_have_text(
-        "The offer of Leitstelle Tirol has ended: It was asked for anew."
+        f"The offer of Leitstelle Tirol has ended: {cause}"
     )
     assert stage.commands == []
 
