@@ -18,6 +18,7 @@ from chats.services.errors import (
 from chats.services.leases import expire_leases
 from chats.services.send_text import send_text
 from chats.services.transfers.call_off import call_off
+from chats.services.transfers.negotiated import record_agreed
 from psap.models import ServiceProcess, User
 from tests.support.leaving import START, TARGET, Leaving
 
@@ -97,6 +98,16 @@ def test_the_call_taker_decides_when_to_hand_over(leaving: Leaving, berta: User)
     assert leaving.event("chat-transferring").actor == "calltaker:anna"
     with pytest.raises(NoTransfer):
         leaving.hand_over()
+
+
+def test_a_202_that_was_over_before_it_could_be_written_down_has_expired(leaving: Leaving):
+    """Red when the app is told to wait for a peer that takes nothing any more."""
+    leaving.request()
+    heard_at = leaving.now - timedelta(seconds=10)
+    record_agreed(transfer_id=leaving.transfer_id, expiry=10, now=leaving.now, heard_at=heard_at)
+    assert (leaving.state, leaving.ours(266)) == ("accepted", [])
+    leaving.sweep()
+    assert (leaving.state, leaving.chat.session) == ("expired", "open")
 
 
 def test_after_the_202_has_expired_nothing_is_handed_over(leaving: Leaving):

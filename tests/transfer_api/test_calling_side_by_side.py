@@ -1,9 +1,10 @@
 """The worker's calls side by side: leases, threads, and what becomes of them when somebody dies."""
 
+import logging
 import socket
 import threading
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from chats import worker_threads
 from chats.models import Chat, Transfer
+from chats.services import locking
 from chats.services.transfers.call_off import call_off
 from chats.services.transfers.calls import claim_calls
 from psap.models import Peer
@@ -114,6 +116,31 @@ def test_an_outcome_is_written_once_the_chat_is_free(leaving: Leaving):
         assert held.wait(5)
         peer.call_until("done")
         assert len(peer.server.requests) == 1
+
+
+def test_an_agreement_counts_from_when_it_was_heard(
+    leaving: Leaving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Red when it counts from when it was written down: the peer has expired it before we do."""
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT", "100ms")
+    caplog.set_level(logging.INFO)
+    leaving.request()
+    held: list[datetime] = []
+
+    def hold(server: HttpServer, taken: socket.socket, request: HttpRequest) -> None:
+        with transaction.atomic():
+            Chat.objects.select_for_update().get(pk=leaving.chat_id)
+            ACCEPTED(server, taken, request)
+            taken.shutdown(socket.SHUT_WR)
+            wait_until(lambda: "waits to be written down" in caplog.text, 10, "it is heard")
+            held.append(timezone.now())
+        connection.close()
+
+    with asked(leaving, hold) as peer:
+        peer.caller.look()
+        wait_until(lambda: held, 15, "the chat is free")
+        agreed = peer.call_until("stalling")
+    assert agreed.expires_at < held[0] + timedelta(seconds=agreed.expiry)
 
 
 def test_a_call_whose_row_was_held_at_the_wake_up_is_made_once_it_is_free(

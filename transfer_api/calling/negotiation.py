@@ -46,9 +46,11 @@ def negotiate(call: DueCall, counterpart: Counterpart, wanted: Callable[[], bool
     reach("negotiation-answered")
     told = judge_negotiation(answer, transfer.call_id)
     if isinstance(told, Agreed):
-        expiry = told.expiry
+        expiry, heard_at = told.expiry, timezone.now()
         until_done(
-            lambda: record_agreed(transfer_id=call.transfer_id, expiry=expiry, now=timezone.now())
+            lambda: record_agreed(
+                transfer_id=call.transfer_id, expiry=expiry, now=timezone.now(), heard_at=heard_at
+            )
         )
     elif isinstance(told, Refused):
         cause = told.cause

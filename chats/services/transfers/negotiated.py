@@ -25,13 +25,19 @@ from chats.services.transfers.machine import Happening
 ENDED = "the chat has ended"
 
 
-def record_agreed(*, transfer_id: int, expiry: int, now: datetime) -> None:
-    """202: the countdown of its ExpiryTime (seconds) runs by our clock; at once we hand over."""
+def record_agreed(
+    *, transfer_id: int, expiry: int, now: datetime, heard_at: datetime | None = None
+) -> None:
+    """202: the countdown of its ExpiryTime (seconds) runs by our clock; at once we hand over.
+
+    It runs since `heard_at`, which is `now` unless the chat was held by somebody else meanwhile. A
+    202 that is over by then is left to the sweep: the peer would take nothing any more.
+    """
     with locked_attempt(transfer_id) as attempt:
         if attempt is None or attempt[1].state != TransferState.NEGOTIATING:
             return
         chat, transfer = attempt
-        expires_at = now + timedelta(seconds=expiry)
+        expires_at = (heard_at or now) + timedelta(seconds=expiry)
         move(
             transfer,
             Happening.AGREED,
@@ -51,7 +57,7 @@ def record_agreed(*, transfer_id: int, expiry: int, now: datetime) -> None:
         )
         if not may_go(chat):
             end_negotiation(chat=chat, transfer=transfer, cause=ENDED, actor=SYSTEM, now=now)
-        elif transfer.at_once:
+        elif transfer.at_once and now < expires_at:
             stall(chat=chat, transfer=transfer, actor=SYSTEM, now=now)
         transaction.on_commit(wake_worker_and_readers)
 
