@@ -35,7 +35,6 @@ ALLOWED_HOSTS = sorted(
 )
 
 INSTALLED_APPS = [
-    "daphne",
     "psap.apps.ConfigurationSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
