@@ -11,7 +11,6 @@ import pytest
 from sipgateway.simulator.transport import Target
 from tests.support.caller import Caller, texts_of
 from tests.support.eventually import eventually
-from tests.support.instance import running_instance
 from tests.support.live_console import LiveConsole, log_in
 from tests.support.rawsip import RawSip
 
@@ -20,13 +19,6 @@ pytestmark = pytest.mark.alone
 HELD = 12.0
 FOLLOWS = 1.0
 POISON = "Gift"
-
-
-@pytest.fixture(scope="module")
-def whole():
-    """An instance of our own: what happens to it must not reach other tests."""
-    with running_instance() as instance:
-        yield instance
 
 
 def chat_id(instance, caller):

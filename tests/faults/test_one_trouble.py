@@ -15,7 +15,6 @@ from tests.faults.test_locked_chat import poisoned
 from tests.support.caller import Caller, kind_of, texts_of
 from tests.support.gateway import running_gateway
 from tests.support.https import https_server
-from tests.support.instance import running_instance
 from tests.support.live_console import LiveConsole, log_in
 from tests.support.pki import Authority
 from tests.support.rawsip import RawSip, make_message
@@ -70,12 +69,6 @@ async def test_a_chat_that_is_held_keeps_no_other_from_being_redirected(gateway,
         for scene in (held, other):
             assert len(scene.events("message-relayed")) == 1
             record.verify(scene.chat)
-
-
-@pytest.fixture(scope="module")
-def whole():
-    with running_instance() as instance:
-        yield instance
 
 
 def hangs(server, _connection, _request):

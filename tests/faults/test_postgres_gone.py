@@ -11,17 +11,10 @@ from tests.support.accounting import doubled, lost, settled
 from tests.support.blast import Blast
 from tests.support.eventually import eventually
 from tests.support.gateway import options_status
-from tests.support.instance import running_instance
 
 pytestmark = pytest.mark.alone
 
 HEALS = 5.0
-
-
-@pytest.fixture(scope="module")
-def whole():
-    with running_instance() as instance:
-        yield instance
 
 
 def reachable(instance):

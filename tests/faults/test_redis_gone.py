@@ -11,7 +11,6 @@ import pytest
 
 from sipgateway.simulator.transport import Target
 from tests.support.caller import Caller, texts_of
-from tests.support.instance import running_instance
 from tests.support.live_console import LiveConsole, log_in
 from tests.support.rawsip import RawSip
 
@@ -21,12 +20,6 @@ GONE = 16.0
 FOLLOWS = 2.0
 LONGEST = 15.0  # for a single one, on a busy machine; a console that waits for Redis never follows
 SERVING = ("gateway", "web")
-
-
-@pytest.fixture(scope="module")
-def whole():
-    with running_instance() as instance:
-        yield instance
 
 
 @pytest.mark.parametrize("fault", ["held_down", "hung"])
