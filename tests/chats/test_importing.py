@@ -221,6 +221,7 @@ def test_a_peer_makes_us_fetch_no_more_than_a_chats_share_and_a_days(
     monkeypatch.setattr(fetch_quota, "MOST_OF_A_CHAT", 3)
     monkeypatch.setattr(fetch_quota, "LARGEST_OF_A_CHAT", 100)
     monkeypatch.setattr(fetch_quota, "LARGEST_OF_A_DAY", 150)
+    monkeypatch.setattr(fetch_quota, "MOST_OF_A_DAY", 7)
 
     def fetched(first: int, *, number: int, size: int) -> int:
         coming.ask(call_id=f"{CALL_ID}{first}")
@@ -238,7 +239,8 @@ def test_a_peer_makes_us_fetch_no_more_than_a_chats_share_and_a_days(
     assert fetched(300, number=3, size=30) == 1  # 140
     assert fetched(400, number=1, size=0) == 0  # nobody says how large it is: as large as may be
     coming.later(24 * 3600 + 1)
-    assert fetched(500, number=2, size=50) == 2
+    assert fetched(500, number=3, size=1) == fetched(600, number=3, size=1) == 3
+    assert fetched(700, number=3, size=1) == 1  # the seventh of the day
 
 
 def test_what_nobody_has_fetched_yet_is_fetched_here(coming: Coming):
