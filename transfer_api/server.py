@@ -13,7 +13,6 @@ from functools import partial
 import uvicorn
 from django.conf import settings
 from django.core import signals
-from django.core.asgi import get_asgi_application
 from django.core.cache import close_caches
 from django.db import close_old_connections, reset_queries
 from uvicorn.server import ServerState
@@ -23,6 +22,7 @@ from psap import processes
 from transfer_api.configuration import Configuration, load_configuration
 from transfer_api.connections import Connections
 from transfer_api.gate import Gate
+from transfer_api.handler import PeerHandler
 from transfer_api.outcomes import outcomes
 from transfer_api.ports import Ports
 from transfer_api.problems import Problem
@@ -45,7 +45,7 @@ class PeerServer:
     def __init__(self, *, host: str, port: int) -> None:
         self._configuration = Configuration()
         self._gate = Gate(
-            get_asgi_application(),
+            PeerHandler(),
             work=work,
             configuration=lambda: self._configuration,
             vet=lambda identity: self._ports.vet(identity),

@@ -254,6 +254,12 @@ def test_anything_but_plain_json_gets_415(peer: PeerConnection, headers: dict[st
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_a_content_type_that_cannot_be_read_gets_400(peer: PeerConnection):
+    answer = peer.post("negotiation", {}, content_type="application/json; charset*=none''%e9")
+    assert answer.status == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_json_may_say_its_charset(peer: PeerConnection):
     answer = peer.post("negotiation", {}, content_type="application/json; charset=utf-8")
     assert answer.status == 400
