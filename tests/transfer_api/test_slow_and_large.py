@@ -30,7 +30,7 @@ from transfer_api.connections import MOST_OF_AN_ADDRESS
 ELSEWHERE = negotiation("slow:large") | {"TransferTo": "sip:other@example.org"}
 MIB = 1024 * 1024
 # What anybody else may notice of one that misbehaves, on a machine that is busy with tests.
-UNNOTICED = 2.0
+UNNOTICED = 5.0
 OTHER_TOKEN = "Qy9-somebody-elses-token-98765432109876"
 HEAD = (
     b"POST /transfer/v1/negotiation HTTP/1.1\r\nHost: psap.example.org\r\n"
@@ -135,7 +135,7 @@ def test_the_largest_body_is_read_and_the_limit_follows_the_admin(
         record.configure(largest_transfer=20)
     wait_until(
         lambda: api.ask(pki.context(), "execution", body.ljust(2 * MIB)).status == 403,
-        3,
+        15,
         "the limit is as before",
     )
 
@@ -166,7 +166,7 @@ def test_a_body_that_drips_ends_in_time_and_delays_nobody(api: PeerApiProcess, p
         # Bodies of unknown length wait for their turn among the peer's own first.
         assert {answer[:13] for answer in answers[1::2]} == {b"HTTP/1.1 408 "}
         assert {answer[:13] for answer in answers[::2]} <= {b"HTTP/1.1 408 ", b"HTTP/1.1 429 "}
-        assert time.monotonic() - begun < 25
+        assert time.monotonic() - begun < 40
 
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
