@@ -129,7 +129,7 @@ def test_nobody_waits_longer_than_agreed_for_a_negotiation(leaving: Leaving, ans
     with asked(leaving, answer) as peer:
         began = time.monotonic()
         assert peer.call_until("failed").cause == "no answer in time"
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10
 
 
 def test_without_an_agreement_nobody_is_asked(leaving: Leaving):
