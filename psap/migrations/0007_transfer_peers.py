@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='peer',
             name='authorities',
-            field=models.ManyToManyField(blank=True, help_text="Whom we believe about its server. Empty: those of the PSAP's page, else the system's.", related_name='+', to='psap.certificateauthority'),
+            field=models.ManyToManyField(blank=True, help_text="Whom we believe about it, and nobody else: its server, and the certificate that it shows us. Empty: those of the PSAP's page; about its server else the system's.", related_name='+', to='psap.certificateauthority'),
         ),
         migrations.AddField(
             model_name='peer',
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='peer',
             name='auto_accept_limit',
-            field=models.PositiveSmallIntegerField(db_default=10, default=10, help_text='But only while fewer chats than this wait here; accepted transfers count.'),
+            field=models.PositiveSmallIntegerField(db_default=10, default=10, help_text="But only while fewer chats wait here than this: callers' and its own."),
         ),
         migrations.AddField(
             model_name='peer',

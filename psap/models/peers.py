@@ -47,8 +47,8 @@ class Peer(models.Model):
         "psap.CertificateAuthority",
         blank=True,
         related_name="+",
-        help_text="Whom we believe about its server. Empty: those of the PSAP's page, else the"
-        " system's.",
+        help_text="Whom we believe about it, and nobody else: its server, and the certificate that it shows"
+        " us. Empty: those of the PSAP's page; about its server else the system's.",
     )
     token_sha256 = models.CharField(
         max_length=64, blank=True, default="", db_default="", editable=False,
@@ -65,7 +65,7 @@ class Peer(models.Model):
     auto_accept_limit = models.PositiveSmallIntegerField(
         default=10,
         db_default=10,
-        help_text="But only while fewer chats than this wait here; accepted transfers count.",
+        help_text="But only while fewer chats wait here than this: callers' and its own.",
     )
     offer_time = whole_number(
         30,
