@@ -14,6 +14,7 @@ from tests.support.rooms import (
     accept,
     decline,
     offer,
+    offered,
     open_chat,
 )
 
@@ -212,6 +213,23 @@ async def test_a_chat_comes_back_and_nothing_of_it_is_there_twice(rooms):
     assert texts[:1] == ["Zuerst bei A"]
     assert texts[-4:] == ["Bei B", "Zu: Bei B", "Wieder bei A", "Zu: Wieder bei A"]
     assert texts[: len(b.texts(app.call_id))] == b.texts(app.call_id)
+
+
+async def test_an_offer_that_is_called_off_rings_no_more(rooms):
+    a, b = rooms.transferor, rooms.transferee
+    async with rooms.app() as app, a.desk() as here, b.desk() as there:
+        chat = await open_chat(app, here)
+        await offer(here, chat, a, b)
+        await offered(there, app.call_id)
+        assert (await here.command("take-back", chat=chat))["ok"]
+        frame = await there.until(
+            lambda f: any(one["callId"] == app.call_id for one in f.get("ended", ()))
+        )
+        await talk(app, here, a, "Doch bei A")
+    (ended,) = (one for one in frame["ended"] if one["callId"] == app.call_id)
+    assert (ended["state"], ended["cause"]) == ("cancelled", "It was called off by a.")
+    assert app.failures == []
+    assert rooms.custody(app.call_id) == {"a"}
 
 
 async def test_a_declined_offer_leaves_the_chat_where_it_is(rooms):
