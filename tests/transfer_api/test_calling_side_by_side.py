@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from chats import worker_threads
 from chats.models import Chat, Transfer
 from chats.services import locking
 from chats.services.transfers.call_off import call_off
-from chats.services.transfers.calls import claim_calls
+from chats.services.transfers.calls import claim_calls, renew_calls
 from psap.models import Peer
 from tests.support.asked import ACCEPTED, TAKEN, asked, executing, leave, silence
 from tests.support.https import HttpRequest, HttpServer
@@ -59,6 +60,35 @@ def test_leases_are_kept_while_a_peer_makes_up_its_mind(leaving: Leaving):
         Transfer.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
         peer.caller.renew_once()
         assert leaving.transfer.lease_until > timezone.now() + timedelta(seconds=6)
+
+
+def test_a_row_that_somebody_holds_keeps_no_other_lease_from_being_renewed(leaving: Leaving):
+    """Red when it is waited for: eight seconds later all calls are made twice."""
+    leaving.request()
+    held = leaving.transfer
+    other = Transfer.objects.create(
+        side="out", state="done", peer=held.peer, peer_name="", chat=held.chat,
+        call_id=held.call_id, transfer_from="sip:a@b", transfer_to=held.peer.uri,
+        requested_at=held.requested_at, executed_at=held.requested_at, last_msg_id=1,
+        ended_at=held.requested_at, call_due_at=held.requested_at,
+    )  # fmt: skip
+    now = timezone.now()
+    ids = {call.transfer_id for call in claim_calls(holder="test", now=now, most=2)}
+    assert ids == {held.pk, other.pk}
+
+    def renew() -> frozenset[int]:
+        try:
+            later = now + timedelta(seconds=2)
+            return renew_calls(holder="test", transfer_ids=ids, now=later)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as worker:
+        with transaction.atomic():
+            Transfer.objects.select_for_update().get(pk=held.pk)
+            assert worker.submit(renew).result(10) == ids
+            other.refresh_from_db()
+            assert other.lease_until == now + timedelta(seconds=10)
 
 
 def test_a_call_that_another_worker_has_taken_up_is_hung_up(leaving: Leaving):
