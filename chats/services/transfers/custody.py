@@ -123,6 +123,7 @@ def record_answer(*, transfer_id: int, status_code: int, msg_id: int, now: datet
                 _let_go(chat, transfer, msg_id, now)
         elif msg_id > told and transfer.state == TransferState.DONE:
             contradicted(chat, transfer, msg_id, now)
+            _note_settled(chat, transfer, msg_id, now)
         elif msg_id > told:
             greet_above(chat, transfer, msg_id, now)
 

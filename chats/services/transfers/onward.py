@@ -19,6 +19,7 @@ from chats.models import (
     TransferSide,
     TransferState,
 )
+from chats.services.chain import SYSTEM, append_event
 from chats.services.message_types import START_TRANSFER
 from chats.services.outbox import wake_readers_and_outbox
 from chats.services.transfers.arriving import LARGEST_MESSAGE_ID
@@ -63,6 +64,8 @@ def is_told(chat: Chat, transfer: Transfer, onward: Transfer, msg_id: int, now: 
     if onward.custody_msg_id == msg_id:
         return onward.call_due_at is None
     leave(chat, transfer.transfer_from, now)
+    data = {"transfer": str(transfer.pk), "to": transfer.transfer_from, "messageId": msg_id}
+    append_event(chat_id=chat.pk, kind="chat-released", at=now, actor=SYSTEM, data=data)
     put(
         onward,
         custody_msg_id=msg_id,
