@@ -47,8 +47,8 @@ class Peer(models.Model):
         "psap.CertificateAuthority",
         blank=True,
         related_name="+",
-        help_text="Whom we believe about it, and nobody else: its server, and the certificate that it shows"
-        " us. Empty: those of the PSAP's page; about its server else the system's.",
+        help_text="Whom we believe about it, and nobody else: its server, and the certificate that"
+        " it shows us. Empty: those of the PSAP's page; about its server else the system's.",
     )
     token_sha256 = models.CharField(
         max_length=64, blank=True, default="", db_default="", editable=False,
