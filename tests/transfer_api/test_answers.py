@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,6 +104,22 @@ def neighbour_asks(api: PeerApiProcess, pki: Pki, record: Record) -> Iterator[Ne
 @pytest.fixture
 def asking(neighbour_asks: Neighbour) -> Neighbour:
     return neighbour_asks
+
+
+@contextmanager
+def neighbour_of_its_own(
+    record: Record, pki: Pki, directory: Path, **variables: str
+) -> Iterator[Neighbour]:
+    """A peer and a peer interface that may be ended."""
+    api = PeerApiProcess(record.database_url, directory, **variables)
+    asking = Neighbour(api, pki, record)
+    try:
+        api.start()
+        api.wait_for_port()
+        yield asking
+    finally:
+        asking.close()
+        api.kill()
 
 
 def call_id(name: str) -> str:
@@ -342,28 +360,19 @@ def test_who_waits_holds_no_thread_and_delays_nobody(asking: Neighbour):
 def test_without_redis_outcomes_are_seen_all_the_same(
     record: Record, neighbour: int, pki: Pki, tmp_path
 ):
-    api = PeerApiProcess(record.database_url, tmp_path, REDIS_URL="redis://127.0.0.1:1")
-    asking = Neighbour(api, pki, record)
-    try:
-        api.start()
-        api.wait_for_port()
+    with neighbour_of_its_own(record, pki, tmp_path, REDIS_URL="redis://127.0.0.1:1") as asking:
+        api = asking.api
         answer = asking.ask("negotiation", negotiation(call_id("no-wake-up")))
         asking.accept(call_id("no-wake-up"))
         assert answer.result(SOON).json["StatusCode"] == 202
         assert api.stop() == 0
-    finally:
-        asking.close()
-        api.kill()
 
 
 def test_it_ends_within_three_seconds_while_requests_wait_and_none_gets_an_answer(
     record: Record, neighbour: int, pki: Pki, tmp_path
 ):
-    api = PeerApiProcess(record.database_url, tmp_path)
-    asking = Neighbour(api, pki, record)
-    try:
-        api.start()
-        api.wait_for_port()
+    with neighbour_of_its_own(record, pki, tmp_path) as asking:
+        api = asking.api
         asking.agree(call_id("ends-meanwhile"))
         waiters = [
             asking.ask("execution", execution(call_id("ends-meanwhile"))),
@@ -386,19 +395,13 @@ def test_it_ends_within_three_seconds_while_requests_wait_and_none_gets_an_answe
         asking.settle(call_id("ends-meanwhile"), "done")
         assert again.result(SOON).json["StatusCode"] == 200
         assert asking.count(call_id("ends-meanwhile")) == 1
-    finally:
-        asking.close()
-        api.kill()
 
 
 def test_it_ends_within_three_seconds_while_a_thread_waits_for_a_lock(
     record: Record, neighbour: int, pki: Pki, tmp_path
 ):
-    api = PeerApiProcess(record.database_url, tmp_path)
-    asking = Neighbour(api, pki, record)
-    try:
-        api.start()
-        api.wait_for_port()
+    with neighbour_of_its_own(record, pki, tmp_path) as asking:
+        api = asking.api
         asking.agree(call_id("locked-out"))
         with asking.record.session() as session:
             session.execute("LOCK TABLE chats_chatevent IN ACCESS EXCLUSIVE MODE")
@@ -408,6 +411,3 @@ def test_it_ends_within_three_seconds_while_a_thread_waits_for_a_lock(
             begun = time.monotonic()
             assert api.stop(10) == 0
             assert time.monotonic() - begun < BUSY
-    finally:
-        asking.close()
-        api.kill()
