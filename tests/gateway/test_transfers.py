@@ -88,7 +88,7 @@ async def test_a_wake_up_is_followed_by_several_looks_soon(monkeypatch):
         task.wake()
         begun = loop.time()
         await eventually(lambda: looking.times >= before + 4, "it has looked four times")
-        assert loop.time() - begun < 1.0
+        assert loop.time() - begun < 2.5  # once a second it would be three seconds
 
 
 @pytest.mark.parametrize("session", ["arriving", "transferring", "open"])
