@@ -17,7 +17,7 @@ from tests.support.handing import LOOK_EVERY, Handing, handed_over, quietly
 from tests.support.rooms import Rooms, control_rooms
 
 RESTARTED = 60.0
-PROGRAMS = ("gateway", "worker", "peerapi", "postgres", "redis", "web", "beat")
+PROGRAMS = ("gateway", "worker", "peerapi", "postgres", "redis", "web", "beat", "registrar")
 VICTIMS = [(room, program) for program in PROGRAMS for room in "ab"]
 # PSAP_FULL_MATRIX=1: every program at every step.
 FULL = bool(os.environ.get("PSAP_FULL_MATRIX"))
@@ -64,7 +64,7 @@ def kills() -> Iterator[tuple[Step, str, str]]:
     """Yield a step, and whom to kill at it: each in turn, nobody at a step of its own."""
     for number, step in enumerate(STEPS):
         own = (step.room, step.program)
-        in_turn = VICTIMS[(number + 9) % len(VICTIMS)]
+        in_turn = VICTIMS[(number + 11) % len(VICTIMS)]
         assert in_turn != own
         for room, program in [v for v in VICTIMS if v != own] if FULL else [in_turn]:
             yield step, room, program
