@@ -95,6 +95,7 @@ class Projector:
         self._handed_over = 0  # bytes
         self._pace = Pace(clock, cycle=CYCLE)
         self._waiting = WaitingRoom(clock)
+        self._refused_had_its_turn = False
         self._filled = asyncio.Event()
         self._under_way = 0
         # When how many arrived, and how many of the first of these have had their turn.
@@ -174,6 +175,11 @@ class Projector:
                 pass
 
     def _next_batch(self) -> list[IncomingMessage]:
+        """By turns: one that was refused before, alone since it may be so again, and the rest."""
+        refused = None if self._refused_had_its_turn else self._waiting.refused_and_due()
+        self._refused_had_its_turn = refused is not None
+        if refused is not None:
+            return [refused]
         batch = self._waiting.due()
         while len(batch) < LARGEST_BATCH and (self._queue or self._journaled):
             if not self._queue:

@@ -57,13 +57,20 @@ class WaitingRoom:
             for message in messages:
                 self._tries.pop(message.journal_id, None)
 
+    def refused_and_due(self) -> IncomingMessage | None:
+        """Take out one postponed message that is to be tried again now."""
+        now = self._clock()
+        for journal_id, (due, message) in self._postponed.items():
+            if due <= now:
+                del self._postponed[journal_id]
+                return message
+        return None
+
     def due(self) -> list[IncomingMessage]:
-        """Take out what is to be tried again now, in the order of arrival."""
+        """Take out what waited for its chat and is to be tried now, in the order of arrival."""
         now = self._clock()
         ready: list[IncomingMessage] = []
         for unique_part in [part for part, due in self._due.items() if due <= now]:
             ready.extend(self._lines.pop(unique_part))
             del self._due[unique_part]
-        for journal_id in [key for key, (due, _) in self._postponed.items() if due <= now]:
-            ready.append(self._postponed.pop(journal_id)[1])
         return sorted(ready, key=lambda message: message.journal_id)

@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import psycopg
 
-from chats.services.incoming import IncomingMessage
+from chats.services.incoming import IncomingMessage, Projection
 from sipgateway.configuration import Configuration
 from sipgateway.database import Database, Result
 from sipgateway.projector import Projector
@@ -46,13 +47,13 @@ class BusyDatabase(Database):
 
 
 @asynccontextmanager
-async def projecting(database: Database) -> AsyncIterator[Projector]:
-    projector = Projector(
-        database,
-        configuration=Configuration,
-        projected=lambda projection: None,
-        clock=asyncio.get_running_loop().time,
-    )
+async def projecting(
+    database: Database,
+    *,
+    projected: Callable[[Projection], None] = lambda projection: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Projector]:
+    projector = Projector(database, configuration=Configuration, projected=projected, clock=clock)
     running = asyncio.create_task(projector.run())
     try:
         yield projector
@@ -121,3 +122,30 @@ async def test_what_is_there_twice_is_dropped_at_once(record):
         projector.take_up([first, *others, first, *others])
         await on_record(record, caller, "eins", "zwei", "drei", "vier")
         assert database.tried <= 3  # refused, looked up, projected
+
+
+async def test_many_that_were_refused_before_keep_nobody_waiting(record):
+    """Red when all of them are tried again in one batch with the others, which is halved then."""
+    database, caller, many = BusyDatabase(record.database_url), Caller(), 30
+    poison: list[IncomingMessage] = []
+    for poisoner in [Caller() for _ in range(many)]:
+        journal(record, poisoner, poisoner.start("Gift"))
+        poison += await unprojected(database, poisoner)
+    journal(record, caller, caller.start("Hilfe!"))
+    fresh = await unprojected(database, caller)
+    ahead, tries_until_projected = 0.0, []
+    async with projecting(
+        database,
+        projected=lambda projection: tries_until_projected.append(database.tried),
+        clock=lambda: time.monotonic() + ahead,
+    ) as projector:
+        record.rows(REFUSE)
+        try:
+            projector.take_up(poison)
+            await eventually(lambda: projector.waiting == many, "all are refused", 20)
+            ahead, before = 100.0, database.tried
+            projector.take_up(fresh)
+            await on_record(record, caller, "Hilfe!")
+        finally:
+            record.rows("DROP FUNCTION refuse CASCADE")
+    assert tries_until_projected[0] - before <= 4
