@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import tempfile
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ from psap.project.launch.supervision import with_the_launcher
 
 ALONE = "alone"
 SAYS = re.compile(r"^pytestmark = .*\bpytest\.mark\.(alone\b|together\(\"(\w+)\"\))", re.MULTILINE)
-# Files of these take longest: they begin, so that the processes end at about the same time.
-SLOW_FIRST = ("faults", "interop", "e2e", "platform", "transfer_api", "gateway", "js", "chats")
+# Files of the first start whole instances, which computes; others wait, those of the second for
+# longest. One of each by turns, the longest first: so there is always something to compute.
+COMPUTING = ("faults", "interop", "e2e", "platform", "js")
+WAITING = ("transfer_api", "gateway", "chats")
 
 
 class OwnServers:
@@ -80,14 +83,14 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, slow files come first."""
+    """Side by side, files that compute and files that wait come by turns."""
     if hasattr(config, "workerinput"):
-        items.sort(key=_turn)
-
-
-def _turn(item: pytest.Item) -> int:
-    area = item.nodeid.split("/")[1]
-    return SLOW_FIRST.index(area) if area in SLOW_FIRST else len(SLOW_FIRST)
+        files = dict.fromkeys(item.path for item in items)
+        computing = [file for area in COMPUTING for file in files if file.parent.name == area]
+        waiting = [file for area in WAITING for file in files if file.parent.name == area]
+        by_turns = (file for pair in zip_longest(computing, waiting) for file in pair if file)
+        turns = {file: turn for turn, file in enumerate(by_turns)}
+        items.sort(key=lambda item: turns.get(item.path, len(turns)))
 
 
 @pytest.hookimpl(tryfirst=True)
