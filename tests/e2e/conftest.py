@@ -51,7 +51,7 @@ async def open_desk(
 
     yield open_desk
     for desk in desks:
-        await desk.page.context.close()
+        await desk.close()
     assert [desk.complaints for desk in desks] == [[] for _ in desks]
 
 

@@ -21,7 +21,7 @@ async def test_a_wrong_password_is_told_and_the_right_one_opens_the_console(
     await desk.press("Enter")
     await desk.live()
     await expect(desk.page.locator("#status-text")).to_contain_text("Nobody is waiting")
-    await desk.page.context.close()
+    await desk.close()
     assert desk.complaints == []
 
 

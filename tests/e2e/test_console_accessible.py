@@ -34,7 +34,7 @@ async def test_the_login_breaks_no_rule(instance: Instance, browser: Browser, em
     await desk.press("Enter")
     await expect(desk.page.get_by_role("alert")).to_be_visible()
     assert await violations(desk.page) == []
-    await desk.page.context.close()
+    await desk.close()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

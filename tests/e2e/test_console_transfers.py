@@ -38,7 +38,7 @@ async def desks(rooms: Rooms, browser: Browser) -> AsyncIterator[tuple[Desk, Des
         await desk.log_in(room.instance.url, "calltaker", room.instance.credentials["calltaker"])
     yield desks[0], desks[1]
     for desk in desks:
-        await desk.page.context.close()
+        await desk.close()
     assert [desk.complaints for desk in desks] == [[], []]
 
 

@@ -20,7 +20,7 @@ async def screen(psap: Instance, browser: Browser) -> AsyncIterator[Desk]:
     desk = await Desk.open(browser)
     await desk.log_in(psap.url, "calltaker", psap.credentials["calltaker"])
     yield desk
-    await desk.page.context.close()
+    await desk.close()
     assert desk.complaints == []
 
 

@@ -1,4 +1,4 @@
-"""Tests in several processes side by side (`-n 3`, pytest-xdist), out of each other's way.
+"""Tests in several processes side by side (pytest-xdist), out of each other's way.
 
 Each process has its own database (pytest-django), Redis, state directory and ports
 (tests/support/ports.py). The tests of a file stay in one process, since they share a gateway or a
@@ -114,6 +114,12 @@ class AloneLast(LoadScopeScheduling):
         return group_of(self.config.rootpath / name) or name
 
     def _assign_work_unit(self, node: WorkerController) -> None:
+        for scope, unit in list(self.workqueue.items()):
+            if all(unit.values()):  # what a process had done that crashed later
+                del self.workqueue[scope]
+        if not self.workqueue:
+            node.shutdown()
+            return
         if ALONE in self.workqueue:
             self.workqueue.move_to_end(ALONE)
         if next(iter(self.workqueue)) == ALONE and len(self.nodes) > 1:
