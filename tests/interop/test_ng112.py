@@ -179,7 +179,7 @@ async def test_an_app_that_dies_is_shown_as_lost(kamailio: Kamailio, desk: LiveC
         app.kill()
         await said(desk, chat, "Hören Sie mich?")
         lost = await desk.until(card_of(call, liveness="lost"), within=LOST_AFTER + 10)
-        waiting = await desk.until(text_with("Hören Sie mich?", "deferred"))
+        waiting = await desk.until(text_with("Hören Sie mich?", "deferred"), within=60)
     assert lost["card"]["session"] == "open"
     assert waiting["message"]["sipStatus"] == 480
 

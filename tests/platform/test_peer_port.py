@@ -16,6 +16,8 @@ from psap.project.launch.ports import require_free_socket
 from tests.support.instance import Instance, free_ports, instance_variables, wait_until
 from tests.support.starting import refused_start
 
+pytestmark = pytest.mark.together("e2e")
+
 
 def ask(instance: Instance, path: str, method: str = "GET", shown: str = "") -> tuple[int, dict]:
     """Ask the port for peers as somebody who has the demo's certificates."""

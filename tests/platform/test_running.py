@@ -15,6 +15,8 @@ from tests.support.ports import free_ports
 from tests.support.processes import command_of, descendants, user_of
 from tests.support.starting import refused_start
 
+pytestmark = pytest.mark.together("e2e")
+
 PROGRAMS = {"postgres", "redis", "gateway", "registrar", "web", "peerapi", "worker", "beat"}
 
 

@@ -12,6 +12,8 @@ from tests.support.gateway import options_status
 from tests.support.instance import Instance, wait_until
 from tests.support.tls import TlsPeer
 
+pytestmark = pytest.mark.together("e2e")
+
 
 async def test_the_demo_takes_calls_over_tls_with_the_certificates_in_its_state_directory(
     instance: Instance,

@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.instance import Instance, running_instance, wait_until
 
+pytestmark = pytest.mark.together("e2e")
+
 PASSES = ["agreement", "URL", "certificate", "identity", "schemas"]
 
 

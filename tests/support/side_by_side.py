@@ -32,10 +32,12 @@ from psap.project.launch import redis_server
 from psap.project.launch.supervision import with_the_launcher
 
 ALONE = "alone"
+# Files of these share an instance, and so a process: each instance computes as long as it is there.
+SHARING = ("e2e", "interop")
 SAYS = re.compile(r"^pytestmark = .*\bpytest\.mark\.(alone\b|together\(\"(\w+)\"\))", re.MULTILINE)
 # Files of the first start whole instances, which computes; others wait, those of the second for
 # longest. One of each by turns, the longest first: so there is always something to compute.
-COMPUTING = ("faults", "interop", "e2e", "platform", "js")
+COMPUTING = ("e2e", "interop", "platform", "faults", "js")
 WAITING = ("transfer_api", "gateway", "chats")
 
 
@@ -101,9 +103,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "AloneLast":
 
 @cache
 def group_of(path: Path) -> str:
-    """Return what a file says it belongs to, empty without; read from its source."""
-    said = SAYS.search(path.read_text())
-    return (said[2] or ALONE) if said else ""
+    """Return what a file says in its source that it belongs to, else what its directory shares."""
+    if said := SAYS.search(path.read_text()):
+        return said[2] or ALONE
+    return path.parent.name if path.parent.name in SHARING else ""
 
 
 class AloneLast(LoadScopeScheduling):

@@ -32,8 +32,8 @@ LINTERS = (
     ("mypy",),
     ("lint-imports",),
 )
-# Tests wait more than they compute: two processes for each processor, within reason.
-PROCESSES = min(2 * (os.cpu_count() or 1), 8)
+# Tests wait as well as compute: one process more than there are processors, within reason.
+PROCESSES = min((os.cpu_count() or 1) + 1, 8)
 PATIENCE = 30.0
 PATIENCE_AT_THE_END = 5.0
 
