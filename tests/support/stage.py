@@ -199,7 +199,11 @@ class Stage:
 
     async def choose(self, chat: str) -> None:
         """Show a chat of the queue."""
-        await self.page.locator(f'#queue [data-chat="{chat}"] .card-open').click()
+        opened = self.page.locator(f'#queue [data-chat="{chat}"] .card-open')
+        await opened.scroll_into_view_if_needed()
+        # Not by the mouse: what comes into the page beside may move a card from under it.
+        await opened.focus()
+        await self.page.keyboard.press("Enter")
         await expect(self.page.locator("#message-list")).to_have_attribute("aria-busy", "false")
 
     async def asked_for(self, do: str, *, times: int = 1) -> None:
