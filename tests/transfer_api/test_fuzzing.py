@@ -151,6 +151,7 @@ def apps_follow(record: Record, api: PeerApiProcess) -> Iterator[None]:
     settling.join(10)
 
 
+@pytest.mark.timeout(3600)  # with FUZZ_CASES
 @pytest.mark.usefixtures("apps_follow")
 def test_nothing_is_answered_that_is_not_in_the_openapi_document(
     api: PeerApiProcess, pki: Pki, scene: dict[str, object], tmp_path: Path
