@@ -71,8 +71,9 @@ class WorkerThreads(ABC):
                     connection.close()
 
     def _pause_after(self, held: int) -> float:
-        pauses = dict(enumerate(PAUSES_WHILE_HELD, 1))
-        return pauses.get(held, self._look_again)
+        if 0 < held <= len(PAUSES_WHILE_HELD):
+            return PAUSES_WHILE_HELD[held - 1]
+        return self._look_again
 
     def wake(self) -> None:
         """Have the watch look now."""

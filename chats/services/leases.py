@@ -1,7 +1,6 @@
 """Leases: a chat belongs to a call-taker only as long as that desk shows signs of life."""
 
 import time
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,6 +9,7 @@ from django.db.models import QuerySet
 from chats.models import Chat
 from chats.services.chain import SYSTEM, append_event
 from chats.services.errors import ChatBusy
+from chats.services.locking import update_free
 from chats.services.outbox import wake_readers
 from psap.models import Psap, ServiceProcess, User
 
@@ -31,26 +31,15 @@ def renew_leases(*, call_taker: User, now: datetime) -> int:
     Chats held by something else are passed over and tried again, never waited for: who waits for
     one would hold those that it has already. Raises ChatBusy when one stays held.
     """
+    mine = Chat.objects.filter(owner=call_taker, disposition=None)
     until = now + lease_time()
     renewed: set[int] = set()
     for pause in (0.0, *PAUSES):
         time.sleep(pause)
-        renewed |= _renew_free(call_taker, renewed, until)
-        if not _of(call_taker, renewed).exists():
+        renewed |= update_free(mine.exclude(pk__in=renewed), lease_until=until)
+        if not mine.exclude(pk__in=renewed).exists():
             return len(renewed)
     raise ChatBusy
-
-
-@transaction.atomic
-def _renew_free(call_taker: User, renewed: Collection[int], until: datetime) -> set[int]:
-    free = _of(call_taker, renewed).select_for_update(skip_locked=True, no_key=True)
-    found = set(free.values_list("pk", flat=True))
-    Chat.objects.filter(pk__in=found).update(lease_until=until)
-    return found
-
-
-def _of(call_taker: User, renewed: Collection[int]) -> "QuerySet[Chat]":
-    return Chat.objects.filter(owner=call_taker, disposition=None).exclude(pk__in=renewed)
 
 
 def expire_leases(*, now: datetime) -> int:

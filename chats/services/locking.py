@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from psycopg import errors as postgres
 
 from chats.models import Chat
@@ -52,3 +54,15 @@ def lock_own_chat(chat_id: int, call_taker: User) -> Chat:
     if chat.owner_id != call_taker.pk:
         raise NotYourChat
     return chat
+
+
+@transaction.atomic
+def update_free(rows: "QuerySet[Any]", **values: object) -> set[int]:
+    """Update the rows that nobody holds; returns their ids.
+
+    Who waits for one that is held would keep those that it has already from everybody else.
+    """
+    free = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    found = set(free.values_list("pk", flat=True))
+    rows.model._default_manager.filter(pk__in=found).update(**values)
+    return found

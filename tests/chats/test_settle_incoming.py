@@ -166,15 +166,21 @@ def test_a_refusal_after_a_lost_265_proves_nothing(coming: Coming):
     assert coming.state == "done"
 
 
-def test_a_chat_that_we_had_passed_on_is_where_it_was_when_it_does_not_come_back(anna: User):
+def offered_back_in_vain(gone_to: str) -> Coming:
+    """Have executed what we had passed on to somebody, by an app that never comes."""
     coming = Coming(auto_accept=True)
-    known = open_chat("help", session="transferred", gone_to=FROM, ringing_since=None, **CALL)
+    known = open_chat("help", session="transferred", gone_to=gone_to, ringing_since=None, **CALL)
     append_event(chat_id=known.pk, kind="chat-transferred", at=coming.now, actor="system", data={})
     coming.ask()
     coming.execute(handed_chat())
     coming.settle(20)
+    assert coming.chat == known
+    return coming
+
+
+def test_a_chat_that_we_had_passed_on_is_where_it_was_when_it_does_not_come_back(anna: User):
+    coming = offered_back_in_vain(FROM)
     chat = coming.chat
-    assert chat == known
     assert (chat.session, chat.gone_to, chat.disposition) == ("transferred", FROM, "not-taken")
     assert (chat.ended_by, chat.ringing_since) == (None, None)
     coming.holds()
@@ -185,13 +191,7 @@ def test_a_peer_that_says_it_has_a_chat_does_not_get_what_belongs_to_the_one_tha
 ):
     """Red when it is with whoever offered it last: what the app still sends us would go there."""
     other = "sip:c@c.example.org"
-    coming = Coming(auto_accept=True)
-    known = open_chat("help", session="transferred", gone_to=other, ringing_since=None, **CALL)
-    append_event(chat_id=known.pk, kind="chat-transferred", at=coming.now, actor="system", data={})
-    coming.ask()
-    coming.execute(handed_chat())
-    coming.settle(20)
-    assert coming.chat == known
+    coming = offered_back_in_vain(other)
     assert (coming.chat.session, coming.chat.gone_to) == ("transferred", other)
     coming.holds()
 

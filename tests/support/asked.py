@@ -48,6 +48,17 @@ class Asked:
         wait_until(there, within, f"{states}, not {self.leaving.state}")
         return self.leaving.transfer
 
+    def call_until_said(self, path: str, *, within: float = 10.0) -> list[dict[str, Any]]:
+        """Let the worker tell the peer, there alone, until it has no more to tell; returns what."""
+
+        def over() -> bool:
+            self.caller.look()
+            return self.leaving.transfer.call_due_at is None
+
+        wait_until(over, within, "all is said")
+        assert {one.path for one in self.server.requests} == {path}
+        return self.bodies()
+
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(request.body) for request in self.server.requests]
 

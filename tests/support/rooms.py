@@ -46,10 +46,10 @@ from chats.models import Chat
 from chats.selectors import one_instant
 from chats.services.verify_chat import verify_chat
 with one_instant():
-    ids = Chat.objects.filter(pk__gt={after}).values_list("pk", flat=True)
-    verdicts = dict((chat, verify_chat(chat_id=chat)) for chat in ids)
-broken = dict((chat, verdict.broken) for chat, verdict in verdicts.items() if verdict.broken)
-sys.exit("broken: %s" % broken) if broken else print(len(verdicts))
+    ids = Chat.objects.filter(pk__gt=after).values_list("pk", flat=True)
+    verdicts = {chat: verify_chat(chat_id=chat) for chat in ids}
+broken = {chat: verdict.broken for chat, verdict in verdicts.items() if verdict.broken}
+sys.exit(f"broken: {broken}") if broken else print(len(verdicts))
 """
 
 
@@ -170,7 +170,8 @@ class Room:
 
     def verify_all(self, after: int = 0) -> int:
         """Recompute the chains of all chats that are newer, which must hold; returns how many."""
-        done = self.instance.manage("shell", "--no-imports", "-c", VERIFY_ALL.format(after=after))
+        script = f"after = {after}\n{VERIFY_ALL}"
+        done = self.instance.manage("shell", "--no-imports", "-c", script)
         return int(done.stdout)
 
 

@@ -1,8 +1,8 @@
 """Tests in several processes side by side (pytest-xdist), out of each other's way.
 
 Each process has its own database (pytest-django), Redis, state directory and ports
-(tests/support/ports.py). The tests of a file stay in one process, since they share a gateway or a
-gateway; files that share what is dear to start stay together:
+(tests/support/ports.py). The tests of a file stay in one process, since they share a gateway or an
+instance; files that share what is dear to start stay together:
 
     pytestmark = pytest.mark.together("rooms")
 
@@ -88,8 +88,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Side by side, files that compute and files that wait come by turns."""
     if hasattr(config, "workerinput"):
         files = dict.fromkeys(item.path for item in items)
-        computing = [file for area in COMPUTING for file in files if file.parent.name == area]
-        waiting = [file for area in WAITING for file in files if file.parent.name == area]
+        areas = {file: file.relative_to(config.rootpath).parts[1] for file in files}
+        computing = [file for area in COMPUTING for file in files if areas[file] == area]
+        waiting = [file for area in WAITING for file in files if areas[file] == area]
         by_turns = (file for pair in zip_longest(computing, waiting) for file in pair if file)
         turns = {file: turn for turn, file in enumerate(by_turns)}
         items.sort(key=lambda item: turns.get(item.path, len(turns)))

@@ -200,7 +200,6 @@ class Stage:
     async def choose(self, chat: str) -> None:
         """Show a chat of the queue."""
         opened = self.page.locator(f'#queue [data-chat="{chat}"] .card-open')
-        await opened.scroll_into_view_if_needed()
         # Not by the mouse: what comes into the page beside may move a card from under it.
         await opened.focus()
         await self.page.keyboard.press("Enter")

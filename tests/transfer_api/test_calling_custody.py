@@ -1,6 +1,5 @@
 """Telling a peer whom the app follows, and what it answers; peers without such notices."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -35,14 +34,7 @@ def leaving() -> Iterator[Leaving]:
 def called(leaving: Leaving, answer: Answer) -> list[dict[str, object]]:
     """Let the worker tell the peer until it has nothing more to tell; returns what it said."""
     with asked(leaving, answer) as peer:
-
-        def over() -> bool:
-            peer.caller.look()
-            return leaving.transfer.call_due_at is None
-
-        wait_until(over, 10, "all is said")
-        assert {request.path for request in peer.server.requests} == {"/transfer/v1/custody"}
-        return [json.loads(request.body) for request in peer.server.requests]
+        return peer.call_until_said("/transfer/v1/custody")
 
 
 def test_the_peer_is_told_by_which_265_the_app_follows_us(leaving: Leaving):

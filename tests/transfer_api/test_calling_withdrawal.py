@@ -28,14 +28,7 @@ def leaving() -> Leaving:
 def told(leaving: Leaving, answer: Answer) -> list[dict[str, object]]:
     """Let the worker tell the peer until it does no more; returns what it said."""
     with asked(leaving, answer) as peer:
-
-        def over() -> bool:
-            peer.caller.look()
-            return leaving.transfer.call_due_at is None
-
-        wait_until(over, 20, "all is said")
-        assert {one.path for one in peer.server.requests} == {"/transfer/v1/withdrawal"}
-        return peer.bodies()
+        return peer.call_until_said("/transfer/v1/withdrawal", within=20)
 
 
 def test_the_peer_is_told_once(leaving: Leaving):

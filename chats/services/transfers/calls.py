@@ -5,10 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import Q
 
 from chats.models import Transfer, TransferSide, TransferState
+from chats.services.locking import update_free
 from chats.services.transfers.attempts import ASKING
 
 LEASE = timedelta(seconds=8)
@@ -82,21 +83,14 @@ def renew_calls(*, holder: str, transfer_ids: Collection[int], now: datetime) ->
         pk__in=transfer_ids, lease_holder=holder, call_due_at__isnull=False
     )
     wanted = frozenset(mine.values_list("pk", flat=True))
-    _update_free(mine, lease_until=now + LEASE)
+    update_free(mine, lease_until=now + LEASE)
     return wanted
 
 
 def free_calls(*, holder: str, now: datetime) -> int:
     """Give up all leases of a holder, when its worker starts; returns how many."""
     leased = Transfer.objects.filter(lease_holder=holder, call_due_at__isnull=False)
-    return _update_free(leased, lease_until=None, lease_holder="")
-
-
-@transaction.atomic
-def _update_free(transfers: QuerySet[Transfer], **values: datetime | str | None) -> int:
-    """Update the rows that nobody holds: who waits for one keeps all others from being written."""
-    free = transfers.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    return Transfer.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(**values)
+    return len(update_free(leased, lease_until=None, lease_holder=""))
 
 
 def _due_call(
